@@ -1,0 +1,306 @@
+/*
+ * Chapter 21: asynchronous notification with WSAEventSelect - the echo server.
+ *
+ * The system tells through an event object *when* a socket is ready; the program then transfers
+ * the bytes itself, with recv and send, which do not block.
+ *
+ *   cl  /std:c11 server.c ..\common\*.c
+ *   gcc -std=c11 server.c ..\common\*.c -o server.exe -lws2_32
+ *
+ * Left simple on purpose: one thread, so one wait, so at most 64 events.
+ */
+#include "../common/common.h"
+
+#include <stdlib.h>
+
+enum {
+    BUFFER_SIZE = 64 * 1024, /* an experiment: make it 5 and count the FD_READ */
+
+    /* One wait takes 64 events: the stop event, the listener's, and one for each client. */
+    STOP = 0,
+    LISTENER = 1,
+    FIRST_CLIENT = 2,
+    MAX_CLIENTS = WSA_MAXIMUM_WAIT_EVENTS - FIRST_CLIENT
+};
+
+enum state { RECEIVING, SENDING, CLOSING };
+
+/* A client is receiving, then sends all of it back, then is receiving again ...: what has not
+ * been echoed yet is not read, so a client that never reads costs one buffer and no more. */
+struct client {
+    SOCKET socket;
+    int number;
+    enum state state;
+    bool readable;    /* FD_READ came, and no recv since */
+    bool peer_closed; /* FD_CLOSE came: it comes only once, so it is remembered */
+    int received;     /* bytes in buffer */
+    int sent;         /* bytes of them that are sent back */
+    char buffer[BUFFER_SIZE];
+};
+
+static SOCKET listener;
+static bool accepting;
+
+/* events[i] belongs to clients[i]; a client keeps its event but not its place. */
+static WSAEVENT events[WSA_MAXIMUM_WAIT_EVENTS];
+static struct client *clients[WSA_MAXIMUM_WAIT_EVENTS];
+static DWORD event_count;
+
+static int clients_served;
+static long long bytes_echoed;
+
+/* Ctrl+C is one more event in the same wait. */
+static void request_stop(void)
+{
+    WSASetEvent(events[STOP]);
+}
+
+static WSAEVENT create_event(void)
+{
+    WSAEVENT event = WSACreateEvent(); /* manual-reset: signalled until somebody resets it */
+    if (event == WSA_INVALID_EVENT)
+        fail(WSAGetLastError(), "WSACreateEvent");
+    return event;
+}
+
+/* Step 21-3: one call registers the listener; unlike select, nothing is registered again. */
+static void start_accepting(void)
+{
+    if (WSAEventSelect(listener, events[LISTENER], FD_ACCEPT) == SOCKET_ERROR)
+        fail(WSAGetLastError(), "WSAEventSelect of the listener");
+    accepting = true;
+    narrate(0, "WSAEventSelect", "listener: FD_ACCEPT");
+}
+
+/* Late clients wait in the listener's backlog until there is a place for them. */
+static void stop_accepting(const char *reason)
+{
+    if (WSAEventSelect(listener, events[LISTENER], 0) == SOCKET_ERROR)
+        fail(WSAGetLastError(), "WSAEventSelect of the listener");
+    WSAResetEvent(events[LISTENER]);
+    accepting = false;
+    narrate(0, "WSAEventSelect", "listener: nothing, %s", reason);
+}
+
+/* Step 21-5: FD_ACCEPT says that accept will find a client. */
+static void accept_client(void)
+{
+    SOCKET socket = accept(listener, NULL, NULL);
+    if (socket == INVALID_SOCKET) {
+        int error = WSAGetLastError();
+        narrate_failure(0, "accept", error);
+        if (error == WSAEMFILE || error == WSAENOBUFS) {
+            if (event_count == FIRST_CLIENT)
+                fail(error, "accept");
+            stop_accepting("until a client leaves");
+        }
+        return; /* any other error: that client has gone again already */
+    }
+
+    struct client *client = calloc(1, sizeof *client);
+    if (client == NULL)
+        fail(WSA_NOT_ENOUGH_MEMORY, "memory for a client");
+    client->socket = socket;
+    client->number = ++clients_served;
+    client->state = RECEIVING;
+    clients[event_count] = client;
+    events[event_count] = create_event();
+    narrate(client->number, "accept", "client %d of at most %d",
+            (int)(event_count - FIRST_CLIENT + 1), MAX_CLIENTS);
+
+    /* The new socket has inherited the listener's event; this call gives it its own. */
+    if (WSAEventSelect(socket, events[event_count], FD_READ | FD_WRITE | FD_CLOSE) == SOCKET_ERROR)
+        fail(WSAGetLastError(), "WSAEventSelect of client %d", client->number);
+    narrate(client->number, "WSAEventSelect", "FD_READ FD_WRITE FD_CLOSE");
+    event_count++;
+    if (event_count == WSA_MAXIMUM_WAIT_EVENTS)
+        stop_accepting("full");
+}
+
+/* Step 21-7: send until the system refuses. Only a refused send makes FD_WRITE come again. */
+static void send_rest(struct client *client)
+{
+    client->state = SENDING;
+    while (client->sent < client->received) {
+        int bytes = send(client->socket, client->buffer + client->sent,
+                         client->received - client->sent, 0);
+        if (bytes == SOCKET_ERROR) {
+            int error = WSAGetLastError();
+            if (error == WSAEWOULDBLOCK) {
+                narrate(client->number, "send", "refused (WSAEWOULDBLOCK): FD_WRITE will come");
+                return;
+            }
+            narrate_failure(client->number, "send", error);
+            client->state = CLOSING;
+            return;
+        }
+        narrate(client->number, "send", "%d bytes", bytes);
+        client->sent += bytes;
+        bytes_echoed += bytes;
+    }
+    client->state = RECEIVING;
+}
+
+/* Step 21-6: one recv for one FD_READ. It makes FD_READ come again if there is more. */
+static void receive(struct client *client)
+{
+    client->readable = false;
+    int bytes = recv(client->socket, client->buffer, BUFFER_SIZE, 0);
+    if (bytes == SOCKET_ERROR) {
+        int error = WSAGetLastError();
+        if (error == WSAEWOULDBLOCK) { /* no error: FD_READ came for bytes that are already here */
+            narrate(client->number, "recv", "nothing to receive (WSAEWOULDBLOCK)");
+            return;
+        }
+        narrate_failure(client->number, "recv", error);
+        client->state = CLOSING;
+        return;
+    }
+    narrate(client->number, "recv", "%d bytes", bytes);
+    if (bytes == 0) { /* the client has sent all it wanted, and all of it is echoed */
+        shutdown(client->socket, SD_SEND);
+        client->state = CLOSING;
+        return;
+    }
+    client->received = bytes;
+    client->sent = 0;
+    send_rest(client);
+}
+
+/* The error that came with one of the events; only the events that happened have a valid one. */
+static int event_error(const WSANETWORKEVENTS *happened)
+{
+    static const int bits[] = {FD_READ_BIT, FD_WRITE_BIT, FD_CLOSE_BIT};
+    for (int i = 0; i < 3; i++) {
+        if (happened->lNetworkEvents & (1 << bits[i]) && happened->iErrorCode[bits[i]] != 0)
+            return happened->iErrorCode[bits[i]];
+    }
+    return 0;
+}
+
+static void remove_place(DWORD place)
+{
+    event_count--;
+    for (DWORD i = place; i < event_count; i++) {
+        events[i] = events[i + 1];
+        clients[i] = clients[i + 1];
+    }
+}
+
+static void close_client(struct client *client, WSAEVENT event)
+{
+    closesocket(client->socket); /* ends the association with the event, not the event */
+    WSACloseEvent(event);
+    narrate(client->number, "closesocket", "closed");
+    free(client);
+}
+
+/* Step 21-4: which events were they? The call copies the record, clears it, resets the event. */
+static void serve_client(DWORD place)
+{
+    struct client *client = clients[place];
+    WSAEVENT event = events[place];
+    WSANETWORKEVENTS happened;
+    char text[EVENTS_TEXT_SIZE];
+
+    if (WSAEnumNetworkEvents(client->socket, event, &happened) == SOCKET_ERROR)
+        fail(WSAGetLastError(), "WSAEnumNetworkEvents of client %d", client->number);
+    narrate(client->number, "WSAEnumNetworkEvents", "%s",
+            network_events_text(happened.lNetworkEvents, text));
+
+    int error = event_error(&happened);
+    if (error != 0) { /* for example FD_CLOSE with WSAECONNRESET: the client is gone */
+        narrate_failure(client->number, "WSAEnumNetworkEvents", error);
+        client->state = CLOSING;
+    }
+    if (happened.lNetworkEvents & FD_READ)
+        client->readable = true;
+    if (happened.lNetworkEvents & FD_CLOSE)
+        client->peer_closed = true;
+    if (happened.lNetworkEvents & FD_WRITE && client->state == SENDING)
+        send_rest(client);
+    if (client->state == RECEIVING && (client->readable || client->peer_closed))
+        receive(client);
+
+    /* Step 21-8: after FD_CLOSE no event tells of the last bytes or of the end (recv returns 0),
+     * so the client's own event is signalled here, until the end is read. */
+    if (client->state == RECEIVING && client->peer_closed)
+        WSASetEvent(event);
+
+    /* A wait returns the lowest of the signalled events. So whoever was served goes to the back:
+     * then the lowest is always the one that has waited longest. */
+    remove_place(place);
+    if (client->state == CLOSING) {
+        close_client(client, event);
+        if (!accepting)
+            start_accepting();
+    } else {
+        events[event_count] = event;
+        clients[event_count] = client;
+        event_count++;
+    }
+}
+
+/* Step 21-4: one thread waits for everything that can happen. */
+static void serve_until_stopped(void)
+{
+    for (;;) {
+        narrate(0, "WSAWaitForMultipleEvents", "wait for one of %lu events", event_count);
+        DWORD place = WSAWaitForMultipleEvents(event_count, events, FALSE, WSA_INFINITE, FALSE);
+        if (place == WSA_WAIT_FAILED)
+            fail(WSAGetLastError(), "WSAWaitForMultipleEvents");
+        place -= WSA_WAIT_EVENT_0;
+        narrate(0, "WSAWaitForMultipleEvents", "event %lu is signalled", place);
+
+        if (place == STOP)
+            return;
+        if (place == LISTENER) {
+            WSANETWORKEVENTS happened;
+            if (WSAEnumNetworkEvents(listener, events[LISTENER], &happened) == SOCKET_ERROR)
+                fail(WSAGetLastError(), "WSAEnumNetworkEvents of the listener");
+            accept_client();
+        } else {
+            serve_client(place);
+        }
+    }
+}
+
+/* Step 21-9: nothing is in progress in this model, so closing is all there is to do. */
+static void stop_serving(void)
+{
+    closesocket(listener);
+    while (event_count > FIRST_CLIENT) {
+        event_count--;
+        close_client(clients[event_count], events[event_count]);
+    }
+    WSACloseEvent(events[LISTENER]);
+    print_summary(clients_served, bytes_echoed, 0);
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = read_server_arguments(argc, argv);
+    start_narration(arguments.quiet, stdout);
+    start_winsock();
+
+    /* Step 21-1: a listening socket. */
+    struct addrinfo *address = find_addresses(arguments.host, arguments.port);
+    listener = socket(address->ai_family, SOCK_STREAM, IPPROTO_TCP);
+    if (listener == INVALID_SOCKET)
+        fail(WSAGetLastError(), "socket");
+    listen_at(listener, address);
+    freeaddrinfo(address);
+
+    /* Step 21-2: an event for the stop, an event for the listener. */
+    events[STOP] = create_event();
+    events[LISTENER] = create_event();
+    event_count = FIRST_CLIENT;
+    call_on_ctrl_c(request_stop);
+
+    start_accepting();
+    serve_until_stopped();
+    stop_serving();
+
+    stop_winsock();
+    return 0;
+}

@@ -1,0 +1,88 @@
+/* narration.c - one line for each event. See common.h. */
+#include "common.h"
+
+#include <stdarg.h>
+
+static FILE *narration; /* NULL: no narration */
+static LARGE_INTEGER ticks_at_start;
+static LARGE_INTEGER ticks_per_second;
+
+static double milliseconds(long long ticks)
+{
+    return 1000.0 * (double)ticks / (double)ticks_per_second.QuadPart;
+}
+
+void start_narration(bool quiet, FILE *stream)
+{
+    if (quiet)
+        return;
+    QueryPerformanceFrequency(&ticks_per_second);
+    QueryPerformanceCounter(&ticks_at_start);
+    narration = stream;
+    fprintf(narration, "        ms  thread  client  call                      what happened\n");
+    /* Every process of the machine reads the same counter, so this line lets the narrations of a
+     * server and of a client be laid on one axis of time. */
+    narrate(0, "QueryPerformanceCounter", "0.000 ms is %.3f ms on this machine's counter",
+            milliseconds(ticks_at_start.QuadPart));
+}
+
+void narrate(int client, const char *call, const char *what, ...)
+{
+    if (narration == NULL)
+        return;
+
+    LARGE_INTEGER now;
+    QueryPerformanceCounter(&now);
+    char number[12] = "-";
+    if (client != 0)
+        snprintf(number, sizeof number, "%d", client);
+
+    char happened[400];
+    va_list arguments;
+    va_start(arguments, what);
+    vsnprintf(happened, sizeof happened, what, arguments);
+    va_end(arguments);
+
+    char line[500];
+    snprintf(line, sizeof line, "%10.3f  %6lu  %6s  %-24s  %s\n",
+             milliseconds(now.QuadPart - ticks_at_start.QuadPart), GetCurrentThreadId(), number,
+             call, happened);
+    fputs(line, narration);
+    fflush(narration);
+}
+
+void narrate_failure(int client, const char *call, int error)
+{
+    char text[ERROR_TEXT_SIZE];
+    if (narration != NULL)
+        narrate(client, call, "failed: %s", error_text(error, text));
+}
+
+const char *network_events_text(long network_events, char *text)
+{
+    static const struct {
+        long bit;
+        const char *name;
+    } events[] = {
+        {FD_ACCEPT, "FD_ACCEPT"}, {FD_CONNECT, "FD_CONNECT"}, {FD_READ, "FD_READ"},
+        {FD_WRITE, "FD_WRITE"},   {FD_CLOSE, "FD_CLOSE"},
+    };
+    int length = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        if (network_events & events[i].bit)
+            length += snprintf(text + length, (size_t)(EVENTS_TEXT_SIZE - length), "%s%s",
+                               length > 0 ? " " : "", events[i].name);
+    }
+    if (length == 0)
+        snprintf(text, EVENTS_TEXT_SIZE, "no network event");
+    return text;
+}
+
+void print_summary(int clients, long long bytes, int pending)
+{
+    printf("summary: %d clients served, %lld bytes echoed, %d operations pending\n", clients, bytes,
+           pending);
+    fflush(stdout);
+}
