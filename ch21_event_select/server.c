@@ -122,8 +122,8 @@ static void send_rest(struct client *client)
 {
     client->state = SENDING;
     while (client->sent < client->received) {
-        int bytes = send(client->socket, client->buffer + client->sent,
-                         client->received - client->sent, 0);
+        int bytes =
+            send(client->socket, client->buffer + client->sent, client->received - client->sent, 0);
         if (bytes == SOCKET_ERROR) {
             int error = WSAGetLastError();
             if (error == WSAEWOULDBLOCK) {

@@ -53,8 +53,10 @@ static void check_port(const char *port, long lowest, const char *usage)
     bool is_number = digits > 0 && digits <= 5 && port[digits] == '\0';
     long number = is_number ? strtol(port, NULL, 10) : -1;
     if (number < lowest || number > 65535)
-        wrong_usage(usage, lowest == 0 ? "a port is a number from 0 to 65535"
-                                       : "a port is a number from 1 to 65535", port);
+        wrong_usage(usage,
+                    lowest == 0 ? "a port is a number from 0 to 65535"
+                                : "a port is a number from 1 to 65535",
+                    port);
 }
 
 /* --quiet and --help mean the same everywhere; any other word that begins with '-' is unknown. */

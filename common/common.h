@@ -27,7 +27,7 @@
 
 /* Lets gcc and clang compare the arguments with the format, as they do for printf. */
 #if defined(__MINGW32__)
-#define FORMAT_LIKE_PRINTF(parameter, first)                                                          \
+#define FORMAT_LIKE_PRINTF(parameter, first)                                                       \
     __attribute__((format(__MINGW_PRINTF_FORMAT, parameter, first)))
 #else
 #define FORMAT_LIKE_PRINTF(parameter, first)

@@ -11,7 +11,10 @@ static const struct {
     const char *name;
     const char *text;
 } known_errors[] = {
-#define KNOWN(code, text) {code, #code, text}
+#define KNOWN(code, text)                                                                          \
+    {                                                                                              \
+        code, #code, text                                                                          \
+    }
     KNOWN(WSA_INVALID_HANDLE, "the handle is not valid"),
     KNOWN(WSA_NOT_ENOUGH_MEMORY, "there is not enough memory"),
     KNOWN(WSA_INVALID_PARAMETER, "a parameter is not valid"),

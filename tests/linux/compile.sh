@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# compile.sh STATUS_FILE gcc|clang|cl ARGUMENT ... - what the compiler stand-ins call: compiles
+# for Windows with the compilers of this machine, and leaves the exit status in STATUS_FILE.
+#
+#   gcc    MinGW-w64
+#   clang  clang for the same target, with MinGW-w64's headers and libraries
+#   cl     clang's cl driver on the MSVC-compatible headers and import libraries of Wine
+#
+# WINE_LIBRARIES is a folder with Wine's import libraries under the names that cl.exe expects.
+
+# Wine's path of the file: Z: is /, C: a folder of the prefix.
+status_file=${1//\\//}
+case $status_file in
+[zZ]:*) status_file=${status_file:2} ;;
+*) status_file=$WINEPREFIX/dosdevices/${status_file,} ;;
+esac
+tool=$2
+shift 2
+arguments=("${@//\\//}")
+
+headers=/usr/include/wine/wine
+case $tool in
+gcc)
+    x86_64-w64-mingw32-gcc "${arguments[@]}"
+    ;;
+clang)
+    clang --target=x86_64-w64-mingw32 "${arguments[@]}" \
+        -L"$(dirname "$(x86_64-w64-mingw32-gcc -print-libgcc-file-name)")"
+    ;;
+cl)
+    if [ ${#arguments[@]} = 0 ]; then
+        clang --driver-mode=cl --version
+    else
+        clang --driver-mode=cl --target=x86_64-pc-windows-msvc -fuse-ld=lld /GS- /X \
+            -imsvc "$headers/msvcrt" -imsvc "$headers/windows" "${arguments[@]}" \
+            /link /nodefaultlib:libcmt /nodefaultlib:oldnames /entry:mainCRTStartup /subsystem:console \
+            "/libpath:$WINE_LIBRARIES" winecrt0.lib ucrtbase.lib kernel32.lib ntdll.lib
+    fi
+    ;;
+*) false ;;
+esac
+echo $? >"$status_file.new"
+mv "$status_file.new" "$status_file"

@@ -1,0 +1,73 @@
+/*
+ * stand_in.c - a compiler for build.bat under Wine. Named gcc.exe, clang.exe or cl.exe, it hands
+ * its command line to compile.sh, which calls the compiler of this Linux machine.
+ *
+ * Wine starts a Unix program through the path \\?\unix\..., but gives no handle to wait for: the
+ * script leaves its exit status in a file.
+ *
+ * STAND_IN_SCRIPT is the Unix path of compile.sh.
+ */
+#include <windows.h>
+#include <stdio.h>
+#include <wchar.h>
+
+enum { MILLISECONDS_BETWEEN_LOOKS = 5, MILLISECONDS_AT_MOST = 300 * 1000 };
+
+static int give_up(const char *why)
+{
+    fprintf(stderr, "compiler stand-in: %s (error %lu)\n", why, GetLastError());
+    return 1;
+}
+
+/* The arguments as they were typed, without the program's name. */
+static const wchar_t *arguments(void)
+{
+    const wchar_t *c = GetCommandLineW();
+    wchar_t end = *c == L'"' ? L'"' : L' ';
+    if (end == L'"')
+        c++;
+    while (*c != L'\0' && *c != end)
+        c++;
+    return *c == L'"' ? c + 1 : c;
+}
+
+static int wait_for_status(const wchar_t *file)
+{
+    for (int waited = 0; waited < MILLISECONDS_AT_MOST; waited += MILLISECONDS_BETWEEN_LOOKS) {
+        FILE *stream = _wfopen(file, L"r");
+        if (stream != NULL) {
+            int status = 1;
+            if (fscanf(stream, "%d", &status) != 1)
+                status = 1;
+            fclose(stream);
+            DeleteFileW(file);
+            return status;
+        }
+        Sleep(MILLISECONDS_BETWEEN_LOOKS);
+    }
+    return give_up("the compiler did not end");
+}
+
+int main(void)
+{
+    static wchar_t command[32768];
+    wchar_t program[MAX_PATH], name[MAX_PATH], script[MAX_PATH], file[MAX_PATH];
+
+    GetModuleFileNameW(NULL, program, MAX_PATH);
+    _wsplitpath(program, NULL, NULL, name, NULL);
+    if (GetEnvironmentVariableW(L"STAND_IN_SCRIPT", script, MAX_PATH) == 0)
+        return give_up("STAND_IN_SCRIPT is not set");
+
+    wchar_t folder[MAX_PATH];
+    GetTempPathW(MAX_PATH, folder);
+    swprintf(file, MAX_PATH, L"%lsstand_in.%lu", folder, GetCurrentProcessId());
+    DeleteFileW(file);
+    swprintf(command, 32768, L"\\\\?\\unix\\bin\\bash \"%ls\" \"%ls\" %ls %ls", script, file, name,
+             arguments());
+
+    STARTUPINFOW startup = {.cb = sizeof startup};
+    PROCESS_INFORMATION process;
+    if (!CreateProcessW(NULL, command, NULL, NULL, TRUE, 0, NULL, NULL, &startup, &process))
+        return give_up("bash could not be started");
+    return wait_for_status(file);
+}
