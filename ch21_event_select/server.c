@@ -295,6 +295,8 @@ int main(int argc, char **argv)
     events[STOP] = create_event();
     events[LISTENER] = create_event();
     event_count = FIRST_CLIENT;
+    narrate(0, "WSACreateEvent", "64 events a wait: stop, listener, at most %d clients",
+            MAX_CLIENTS);
     call_on_ctrl_c(request_stop);
 
     start_accepting();

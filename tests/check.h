@@ -1,0 +1,76 @@
+/*
+ * check.h - what the checks share: how one is reported, and peers that talk to a server.
+ *
+ * A check is a function. It calls expect, failed or skip; the first trouble is the one that is
+ * reported, and a check without trouble has passed. Every wait in it is bounded.
+ */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include "harness.h"
+
+enum verdict {
+    PASSED,
+    FAILED,    /* the program under test is wrong */
+    TIMED_OUT, /* it did not do in time what it should */
+    NO_CHANCE, /* the machine is in the way: a taken port, a missing file */
+    SKIPPED    /* this cannot be checked here */
+};
+
+/* The program under test, for example build\ch21_event_select\server.exe. */
+extern char program_path[300];
+
+/* Notes trouble, used like printf. hint says where to look. Only the first one counts. Any thread
+ * may call it. */
+void trouble(enum verdict verdict, const char *hint, const char *what, ...)
+    FORMAT_LIKE_PRINTF(3, 4);
+bool in_trouble(void);
+
+struct check {
+    const char *name;
+    void (*run)(void);
+};
+
+extern const struct check server_checks[];
+extern const struct check client_checks[];
+
+/* ---- the program under test ---------------------------------------------------------------- */
+
+/* Starts program_path with the arguments (a server also gets a free port as the last one) and
+ * waits until it listens. In trouble the result is false. */
+bool start_server(struct process *server, const char *options, int *port);
+
+/* Ctrl+C: it must end with status 0 within 2 seconds, and say that 0 operations are pending. */
+void stop_server(struct process *server);
+
+/* ---- peers: blocking calls with a deadline on non-blocking sockets ------------------------- */
+
+/* Bytes for the peers to send: random, but the same in each run. */
+enum { PATTERN_SIZE = 16 * 1024 * 1024 };
+extern unsigned char pattern[PATTERN_SIZE];
+
+/* A connected socket, or INVALID_SOCKET and trouble. */
+SOCKET connect_peer(int port);
+
+/* Each returns false after noting trouble. */
+bool send_all(SOCKET peer, const unsigned char *bytes, size_t length);
+bool receive_exactly(SOCKET peer, const unsigned char *expected, size_t length);
+bool receive_end(SOCKET peer); /* the other side has closed in order, and sent nothing more */
+
+/* Sends the bytes in pieces of at most so many bytes and receives the same bytes meanwhile. */
+bool exchange(SOCKET peer, const unsigned char *bytes, size_t length, size_t piece);
+
+/* Connects, exchanges, shuts down, and receives the end. */
+void converse(int port, const unsigned char *bytes, size_t length, size_t piece);
+
+/* Closes with a reset. */
+void reset_peer(SOCKET peer);
+
+/* Waits at most so many milliseconds; select for one socket. Returns the bits that are true. */
+enum { READABLE = 1, WRITABLE = 2 };
+int wait_for_socket(SOCKET peer, int wanted, DWORD milliseconds);
+
+/* How long a peer waits for any one thing. */
+enum { PATIENCE_MS = 10000 };
+
+#endif

@@ -1,0 +1,2 @@
+#include "check.h"
+const struct check client_checks[] = {{NULL, NULL}};

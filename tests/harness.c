@@ -1,0 +1,442 @@
+/* harness.c - see harness.h. */
+#include "harness.h"
+
+#define PSAPI_VERSION 2 /* GetProcessMemoryInfo is in kernel32 */
+#include <psapi.h>
+#include <stdlib.h>
+
+double now_ms(void)
+{
+    LARGE_INTEGER now, per_second;
+    QueryPerformanceCounter(&now);
+    QueryPerformanceFrequency(&per_second);
+    return 1000.0 * (double)now.QuadPart / (double)per_second.QuadPart;
+}
+
+/* ---- capture ------------------------------------------------------------------------------- */
+
+enum { LONGEST_PRINTED_LINE = 160 };
+
+static CRITICAL_SECTION printing;
+
+/* Prints the lines that are complete; at the end also a last one without a line end. */
+static void print_lines(struct capture *capture)
+{
+    EnterCriticalSection(&printing);
+    while (capture->printed < capture->length) {
+        const char *line = capture->bytes + capture->printed;
+        size_t left = capture->length - capture->printed;
+        const char *end = memchr(line, '\n', left);
+        if (end == NULL && !capture->ended)
+            break;
+        size_t length = end != NULL ? (size_t)(end - line) : left;
+        capture->printed += length + (end != NULL);
+        if (length > 0 && line[length - 1] == '\r')
+            length--;
+        if (length > LONGEST_PRINTED_LINE)
+            printf("%s%.40s... (%lu characters)\n", capture->label, line, (unsigned long)length);
+        else
+            printf("%s%.*s\n", capture->label, (int)length, line);
+    }
+    fflush(stdout);
+    LeaveCriticalSection(&printing);
+}
+
+static DWORD WINAPI collect(void *parameter)
+{
+    struct capture *capture = parameter;
+    static const size_t piece = 64 * 1024;
+    char *bytes = malloc(piece);
+    DWORD length = 0;
+
+    while (bytes != NULL && ReadFile(capture->pipe, bytes, (DWORD)piece, &length, NULL) &&
+           length > 0) {
+        EnterCriticalSection(&capture->lock);
+        char *longer = realloc(capture->bytes, capture->length + length + 1);
+        if (longer == NULL)
+            fail(WSA_NOT_ENOUGH_MEMORY, "memory for a program's output");
+        capture->bytes = longer;
+        memcpy(capture->bytes + capture->length, bytes, length);
+        capture->length += length;
+        capture->bytes[capture->length] = '\0';
+        if (capture->label != NULL)
+            print_lines(capture);
+        LeaveCriticalSection(&capture->lock);
+        SetEvent(capture->changed);
+    }
+    free(bytes);
+
+    EnterCriticalSection(&capture->lock);
+    capture->ended = true;
+    if (capture->label != NULL)
+        print_lines(capture);
+    LeaveCriticalSection(&capture->lock);
+    SetEvent(capture->changed);
+    return 0;
+}
+
+/* Begins to collect; *child_end is the handle for the program. */
+static bool open_capture(struct capture *capture, const char *label, HANDLE *child_end)
+{
+    memset(capture, 0, sizeof *capture);
+    capture->label = label;
+    if (!CreatePipe(&capture->pipe, child_end, NULL, 0))
+        return false;
+    SetHandleInformation(*child_end, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
+    InitializeCriticalSection(&capture->lock);
+    capture->bytes = calloc(1, 1);
+    capture->changed = CreateEventA(NULL, FALSE, FALSE, NULL);
+    capture->thread = CreateThread(NULL, 0, collect, capture, 0, NULL);
+    return capture->bytes != NULL && capture->changed != NULL && capture->thread != NULL;
+}
+
+static void close_capture(struct capture *capture)
+{
+    WaitForSingleObject(capture->thread, INFINITE); /* it ends with the program's last handle */
+    CloseHandle(capture->thread);
+    CloseHandle(capture->changed);
+    CloseHandle(capture->pipe);
+    DeleteCriticalSection(&capture->lock);
+    free(capture->bytes);
+}
+
+static bool wait_for_capture(struct capture *capture, size_t length, const char *text,
+                             DWORD milliseconds)
+{
+    double deadline = now_ms() + milliseconds;
+    for (;;) {
+        EnterCriticalSection(&capture->lock);
+        bool found =
+            text != NULL ? strstr(capture->bytes, text) != NULL : capture->length >= length;
+        bool ended = capture->ended;
+        LeaveCriticalSection(&capture->lock);
+        double left = deadline - now_ms();
+        if (found || ended || left <= 0)
+            return found;
+        WaitForSingleObject(capture->changed, (DWORD)left + 1);
+    }
+}
+
+bool wait_for_length(struct capture *capture, size_t length, DWORD milliseconds)
+{
+    return wait_for_capture(capture, length, NULL, milliseconds);
+}
+
+bool wait_for_text(struct capture *capture, const char *text, DWORD milliseconds)
+{
+    return wait_for_capture(capture, 0, text, milliseconds);
+}
+
+/* ---- processes ----------------------------------------------------------------------------- */
+
+/* The system ends everything in the job when our last handle to it goes. */
+static HANDLE job_of_children(void)
+{
+    static HANDLE job;
+    if (job == NULL) {
+        JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits;
+        memset(&limits, 0, sizeof limits);
+        limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
+        job = CreateJobObjectA(NULL, NULL);
+        SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits);
+        InitializeCriticalSection(&printing);
+    }
+    return job;
+}
+
+bool start_process(struct process *process, const char *command_line, const char *tag,
+                   const char *output_label, const char *error_label)
+{
+    STARTUPINFOA startup;
+    PROCESS_INFORMATION started;
+    char command[600];
+    HANDLE job = job_of_children();
+
+    memset(process, 0, sizeof *process);
+    snprintf(process->tag, sizeof process->tag, "%s", tag);
+    snprintf(command, sizeof command, "%s", command_line);
+    memset(&startup, 0, sizeof startup);
+    startup.cb = sizeof startup;
+    startup.dwFlags = STARTF_USESTDHANDLES;
+    if (!CreatePipe(&startup.hStdInput, &process->input, NULL, 0) ||
+        !open_capture(&process->output, output_label, &startup.hStdOutput) ||
+        !open_capture(&process->error, error_label, &startup.hStdError))
+        fail((int)GetLastError(), "pipes for %s", command_line);
+    SetHandleInformation(startup.hStdInput, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
+
+    /* A process group of its own, so that Ctrl+Break reaches nobody else. */
+    BOOL done = CreateProcessA(NULL, command, NULL, NULL, TRUE, CREATE_NEW_PROCESS_GROUP, NULL,
+                               NULL, &startup, &started);
+    DWORD error = GetLastError();
+    CloseHandle(startup.hStdInput);
+    CloseHandle(startup.hStdOutput);
+    CloseHandle(startup.hStdError);
+    if (!done) {
+        CloseHandle(process->input);
+        close_capture(&process->output);
+        close_capture(&process->error);
+        memset(process, 0, sizeof *process);
+        SetLastError(error);
+        return false;
+    }
+    AssignProcessToJobObject(job, started.hProcess);
+    CloseHandle(started.hThread);
+    process->handle = started.hProcess;
+    process->id = started.dwProcessId;
+    return true;
+}
+
+bool write_input(struct process *process, const void *bytes, size_t length)
+{
+    const char *next = bytes;
+    while (length > 0) {
+        DWORD piece = length > 65536 ? 65536 : (DWORD)length;
+        DWORD written = 0;
+        if (!WriteFile(process->input, next, piece, &written, NULL))
+            return false;
+        next += written;
+        length -= written;
+    }
+    return true;
+}
+
+void close_input(struct process *process)
+{
+    if (process->input != NULL)
+        CloseHandle(process->input);
+    process->input = NULL;
+}
+
+bool wait_for_exit(struct process *process, DWORD milliseconds, DWORD *status)
+{
+    if (WaitForSingleObject(process->handle, milliseconds) != WAIT_OBJECT_0)
+        return false;
+    WaitForSingleObject(process->output.thread, 5000);
+    WaitForSingleObject(process->error.thread, 5000);
+    return GetExitCodeProcess(process->handle, status) != 0;
+}
+
+void end_process(struct process *process)
+{
+    if (process->handle == NULL)
+        return;
+    close_input(process);
+    TerminateProcess(process->handle, 99);
+    WaitForSingleObject(process->handle, 5000);
+    close_capture(&process->output);
+    close_capture(&process->error);
+    CloseHandle(process->handle);
+    memset(process, 0, sizeof *process);
+}
+
+int listening_port(struct process *process, DWORD milliseconds)
+{
+    static const char words[] = "listening on ";
+    int port = 0;
+
+    double deadline = now_ms() + milliseconds;
+    if (!wait_for_text(&process->output, words, milliseconds))
+        return 0;
+    while (port == 0 && now_ms() < deadline) {
+        EnterCriticalSection(&process->output.lock);
+        const char *line = strstr(process->output.bytes, words);
+        const char *end = strchr(line, '\n');
+        const char *colon = end;
+        while (colon != NULL && colon > line && *colon != ':')
+            colon--;
+        if (colon != NULL)
+            port = atoi(colon + 1);
+        LeaveCriticalSection(&process->output.lock);
+        if (port == 0)
+            Sleep(1); /* the line has not come to its end */
+    }
+    return port;
+}
+
+int free_port(void)
+{
+    struct sockaddr_in address;
+    int length = sizeof address;
+    SOCKET probe = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
+
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (probe == INVALID_SOCKET || bind(probe, (struct sockaddr *)&address, length) != 0 ||
+        getsockname(probe, (struct sockaddr *)&address, &length) != 0)
+        fail(WSAGetLastError(), "find a free port of 127.0.0.1");
+    closesocket(probe);
+    return ntohs(address.sin_port);
+}
+
+/* ---- Wine ---------------------------------------------------------------------------------- */
+
+bool running_under_wine(void)
+{
+    return GetProcAddress(GetModuleHandleA("ntdll.dll"), "wine_get_version") != NULL;
+}
+
+/* Reads a file of /proc, whose size is not known beforehand. Returns the length, 0: none. */
+static size_t read_proc(const char *path, char *text, size_t size)
+{
+    DWORD length = 0;
+    HANDLE file = CreateFileA(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
+                              OPEN_EXISTING, 0, NULL);
+    if (file == INVALID_HANDLE_VALUE)
+        return 0;
+    if (!ReadFile(file, text, (DWORD)size - 1, &length, NULL))
+        length = 0;
+    CloseHandle(file);
+    text[length] = '\0';
+    return length;
+}
+
+static bool has_argument(const char *arguments, size_t length, const char *wanted)
+{
+    for (size_t i = 0; i < length; i += strlen(arguments + i) + 1) {
+        if (strcmp(arguments + i, wanted) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The Linux process of a Windows process is the one with the tag among its arguments. */
+static int linux_process_id(const struct process *process)
+{
+    WIN32_FIND_DATAA entry;
+    int id = 0;
+    HANDLE search = FindFirstFileA("Z:\\proc\\*", &entry);
+    if (search == INVALID_HANDLE_VALUE)
+        return 0;
+    do {
+        char path[300], arguments[4096];
+        if (atoi(entry.cFileName) == 0)
+            continue;
+        snprintf(path, sizeof path, "Z:\\proc\\%s\\cmdline", entry.cFileName);
+        size_t length = read_proc(path, arguments, sizeof arguments);
+        if (length > 0 && strstr(arguments, ".exe") != NULL &&
+            has_argument(arguments, length, process->tag))
+            id = atoi(entry.cFileName);
+    } while (id == 0 && FindNextFileA(search, &entry));
+    FindClose(search);
+    return id;
+}
+
+/* Wine 8 cannot send Ctrl+Break to a process group, but turns SIGINT into Ctrl+C. */
+static bool send_sigint(const struct process *process)
+{
+    STARTUPINFOA startup;
+    PROCESS_INFORMATION started;
+    char command[100];
+    int id = linux_process_id(process);
+
+    if (id == 0)
+        return false;
+    memset(&startup, 0, sizeof startup);
+    startup.cb = sizeof startup;
+    snprintf(command, sizeof command, "\\\\?\\unix\\bin\\sh -c \"kill -INT %d\"", id);
+    if (!CreateProcessA(NULL, command, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &started))
+        return false;
+    CloseHandle(started.hThread);
+    return true;
+}
+
+static unsigned long long context_switches(const struct process *process)
+{
+    char path[300], text[8192];
+    unsigned long long switches = 0;
+    WIN32_FIND_DATAA entry;
+    int id = linux_process_id(process);
+
+    snprintf(path, sizeof path, "Z:\\proc\\%d\\task\\*", id);
+    HANDLE search = FindFirstFileA(path, &entry);
+    if (search == INVALID_HANDLE_VALUE)
+        return 0;
+    do {
+        if (atoi(entry.cFileName) == 0)
+            continue;
+        snprintf(path, sizeof path, "Z:\\proc\\%d\\task\\%s\\status", id, entry.cFileName);
+        if (read_proc(path, text, sizeof text) == 0)
+            continue;
+        const char *line = strstr(text, "voluntary_ctxt_switches:");
+        if (line != NULL)
+            switches += strtoull(strchr(line, ':') + 1, NULL, 10);
+    } while (FindNextFileA(search, &entry));
+    FindClose(search);
+    return switches;
+}
+
+/* The beginning of what NtQuerySystemInformation(SystemProcessInformation) lists. Wine counts
+ * handles there; its GetProcessHandleCount always says 0. */
+struct system_process {
+    ULONG next;
+    ULONG threads;
+    LARGE_INTEGER times[6];
+    USHORT name_length, name_space;
+    WCHAR *name;
+    LONG priority;
+    HANDLE id;
+    HANDLE parent;
+    ULONG handles;
+};
+
+typedef LONG(WINAPI *query_system_function)(int, void *, ULONG, ULONG *);
+
+static unsigned handles_under_wine(DWORD process_id)
+{
+    enum { SYSTEM_PROCESS_INFORMATION_CLASS = 5, SIZE = 1024 * 1024 };
+    union {
+        FARPROC any;
+        query_system_function query;
+    } function;
+    unsigned handles = 0;
+    char *list = malloc(SIZE);
+
+    function.any = GetProcAddress(GetModuleHandleA("ntdll.dll"), "NtQuerySystemInformation");
+    if (list != NULL && function.query(SYSTEM_PROCESS_INFORMATION_CLASS, list, SIZE, NULL) == 0) {
+        const char *place = list;
+        for (;;) {
+            const struct system_process *entry = (const void *)place;
+            if ((DWORD)(ULONG_PTR)entry->id == process_id)
+                handles = entry->handles;
+            if (entry->next == 0)
+                break;
+            place += entry->next;
+        }
+    }
+    free(list);
+    return handles;
+}
+
+/* ---- both ---------------------------------------------------------------------------------- */
+
+bool press_ctrl_c(struct process *process)
+{
+    if (running_under_wine())
+        return send_sigint(process);
+    return GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, process->id) != 0;
+}
+
+bool measure(const struct process *process, struct measurement *measurement)
+{
+    PROCESS_MEMORY_COUNTERS_EX memory;
+    memset(&memory, 0, sizeof memory);
+    memset(measurement, 0, sizeof *measurement);
+    if (!GetProcessMemoryInfo(process->handle, (PROCESS_MEMORY_COUNTERS *)&memory, sizeof memory))
+        return false;
+    if (running_under_wine()) {
+        measurement->handles = handles_under_wine(process->id);
+        measurement->memory = memory.PagefileUsage; /* Wine leaves PrivateUsage 0 */
+        measurement->activity = context_switches(process);
+        return measurement->handles != 0 && measurement->activity != 0;
+    }
+    DWORD handles = 0;
+    ULONG64 cycles = 0;
+    if (!GetProcessHandleCount(process->handle, &handles) ||
+        !QueryProcessCycleTime(process->handle, &cycles))
+        return false;
+    measurement->handles = handles;
+    measurement->memory = memory.PrivateUsage;
+    measurement->activity = cycles;
+    return true;
+}

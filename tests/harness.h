@@ -1,0 +1,79 @@
+/*
+ * harness.h - starts programs, reads what they print, presses Ctrl+C, measures them. For the
+ * checks and the demo. On Windows as under Wine; where the two differ, harness.c says so.
+ */
+#ifndef HARNESS_H
+#define HARNESS_H
+
+#include "../common/common.h"
+
+/* What a program has printed so far to standard output or standard error. A thread collects it. */
+struct capture {
+    HANDLE pipe;
+    HANDLE thread;
+    HANDLE changed; /* auto-reset: there is more, or the end */
+    CRITICAL_SECTION lock;
+    char *bytes; /* always followed by '\0' */
+    size_t length;
+    bool ended;
+    const char *label; /* not NULL: every line is also printed, after this label */
+    size_t printed;
+};
+
+struct process {
+    HANDLE handle;
+    DWORD id;
+    HANDLE input;  /* the write end of its standard input; NULL once closed */
+    char tag[128]; /* a word of its command line that no other process of this program has */
+    struct capture output;
+    struct capture error;
+};
+
+/* Milliseconds since some fixed moment. */
+double now_ms(void);
+
+/* Starts command_line with its standard handles connected to pipes. The tag finds the process
+ * under Wine. With labels, what it prints also appears on our standard output, each line after
+ * its label. If the program cannot be started, *process is left empty and the result is false
+ * (GetLastError tells why). Whatever happens to us, the system ends the process when we end.
+ * The caller frees it with end_process. */
+bool start_process(struct process *process, const char *command_line, const char *tag,
+                   const char *output_label, const char *error_label);
+
+/* Writes to its standard input and waits until it is taken. False if it no longer reads. */
+bool write_input(struct process *process, const void *bytes, size_t length);
+void close_input(struct process *process);
+
+/* Waits at most so many milliseconds until it has printed at least so many bytes, or text. */
+bool wait_for_length(struct capture *capture, size_t length, DWORD milliseconds);
+bool wait_for_text(struct capture *capture, const char *text, DWORD milliseconds);
+
+/* Waits at most so many milliseconds for its end. True: it ended, with that exit status, and all
+ * that it printed is collected. */
+bool wait_for_exit(struct process *process, DWORD milliseconds, DWORD *status);
+
+/* Ctrl+Break (on Windows) or Ctrl+C (under Wine), for this process only. */
+bool press_ctrl_c(struct process *process);
+
+/* Ends it if it still runs, and frees everything that start_process made. */
+void end_process(struct process *process);
+
+/* The port of "listening on 127.0.0.1:PORT", waiting at most so many milliseconds; 0: none. */
+int listening_port(struct process *process, DWORD milliseconds);
+
+/* A TCP port of 127.0.0.1 that nobody uses at the moment. */
+int free_port(void);
+
+/* Wine keeps Windows' promises with some exceptions; a check that meets one steps aside. */
+bool running_under_wine(void);
+
+struct measurement {
+    unsigned handles;
+    unsigned long long memory;   /* private bytes */
+    unsigned long long activity; /* grows whenever one of its threads runs: CPU cycles on Windows,
+                                    context switches under Wine */
+};
+
+bool measure(const struct process *process, struct measurement *measurement);
+
+#endif

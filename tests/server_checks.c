@@ -1,0 +1,602 @@
+/* server_checks.c - what every server promises. See check.h. */
+#include "check.h"
+
+#include <stdlib.h>
+
+static void end_peers(SOCKET *peers, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (peers[i] != INVALID_SOCKET)
+            closesocket(peers[i]);
+    }
+}
+
+/* ---- what comes back ----------------------------------------------------------------------- */
+
+static void echo_one_byte(void)
+{
+    struct process server;
+    int port;
+    if (!start_server(&server, "--quiet", &port))
+        return;
+    converse(port, (const unsigned char *)"x", 1, 1);
+    converse(port, (const unsigned char *)"\0", 1, 1);
+    stop_server(&server);
+}
+
+static void echo_text(void)
+{
+    static const unsigned char text[] = "Hello\r\nworld\n\n\xea\xb0\x80 without a last line end";
+    struct process server;
+    int port;
+    if (!start_server(&server, "", &port))
+        return;
+    converse(port, text, sizeof text - 1, sizeof text);
+    stop_server(&server);
+}
+
+static void echo_16_mib(void)
+{
+    struct process server;
+    int port;
+    if (!start_server(&server, "--quiet", &port))
+        return;
+    converse(port, pattern, PATTERN_SIZE, 256 * 1024);
+    stop_server(&server);
+}
+
+static void echo_drip(void)
+{
+    struct process server;
+    int port;
+    if (!start_server(&server, "--quiet", &port))
+        return;
+    SOCKET peer = connect_peer(port);
+    for (int i = 0; i < 200 && !in_trouble(); i++)
+        exchange(peer, pattern + i, 1, 1);
+    if (peer != INVALID_SOCKET)
+        closesocket(peer);
+    stop_server(&server);
+}
+
+/* ---- how a connection ends ----------------------------------------------------------------- */
+
+/* The peer sends 1 MiB and shuts down before it reads the first byte. */
+static void half_close(void)
+{
+    const size_t size = 1024 * 1024;
+    struct process server;
+    int port;
+    if (!start_server(&server, "--quiet", &port))
+        return;
+    SOCKET peer = connect_peer(port);
+    if (peer != INVALID_SOCKET && exchange(peer, pattern, size, 65536)) {
+        /* The tail is sent, and shut down behind, while the echo is not read. */
+        if (send_all(peer, pattern, 200000)) {
+            shutdown(peer, SD_SEND);
+            Sleep(50);
+            if (receive_exactly(peer, pattern, 200000))
+                receive_end(peer);
+        }
+    }
+    if (peer != INVALID_SOCKET)
+        closesocket(peer);
+    stop_server(&server);
+}
+
+static void bytes_and_end_together(void)
+{
+    struct process server;
+    int port;
+    if (!start_server(&server, "--quiet", &port))
+        return;
+    for (int i = 0; i < 50 && !in_trouble(); i++) {
+        size_t size = (size_t)1 << (i % 17); /* up to 64 KiB */
+        SOCKET peer = connect_peer(port);
+        if (peer == INVALID_SOCKET)
+            break;
+        if (send_all(peer, pattern, size)) {
+            shutdown(peer, SD_SEND);
+            if (receive_exactly(peer, pattern, size))
+                receive_end(peer);
+        }
+        closesocket(peer);
+    }
+    stop_server(&server);
+}
+
+static void fifty_resets(void)
+{
+    struct process server;
+    int port;
+    if (!start_server(&server, "--quiet", &port))
+        return;
+    for (int i = 0; i < 50 && !in_trouble(); i++) {
+        SOCKET peer = connect_peer(port);
+        if (peer == INVALID_SOCKET)
+            break;
+        send(peer, (const char *)pattern, 60000 + i, 0);
+        if (i % 3 == 0)
+            Sleep(2); /* a reset meets the server in each of its states */
+        if (i % 3 == 1)
+            wait_for_socket(peer, READABLE, 100);
+        reset_peer(peer);
+    }
+    converse(port, pattern, 100000, 65536);
+    stop_server(&server);
+}
+
+/* ---- a client that does not read ----------------------------------------------------------- */
+
+/* Sends until nothing more is taken for half a second. Returns the bytes sent. */
+static size_t send_until_refused(SOCKET peer)
+{
+    size_t sent = 0;
+    while (sent + 65536 <= PATTERN_SIZE && wait_for_socket(peer, WRITABLE, 500) != 0) {
+        int n = send(peer, (const char *)pattern + sent, 65536, 0);
+        if (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK)
+            break;
+        if (n > 0)
+            sent += (size_t)n;
+    }
+    return sent;
+}
+
+static void never_reads(void)
+{
+    struct process server;
+    struct measurement before, after;
+    int port;
+    if (!start_server(&server, "--quiet", &port))
+        return;
+    converse(port, pattern, 100, 100); /* what a server allocates only once is allocated now */
+    bool measured = measure(&server, &before);
+    SOCKET lazy = connect_peer(port);
+    if (lazy != INVALID_SOCKET) {
+        size_t sent = send_until_refused(lazy);
+        if (sent == PATTERN_SIZE)
+            trouble(FAILED, "is a client read from before its last bytes are sent back?",
+                    "expected that the server stops reading, found that it takes %lu bytes",
+                    (unsigned long)sent);
+        double begun = now_ms();
+        converse(port, pattern, 65536, 65536);
+        if (now_ms() - begun > 1000)
+            trouble(FAILED, "a send that blocks", "another client had to wait %.1f s",
+                    (now_ms() - begun) / 1000);
+        if (!measured || !measure(&server, &after))
+            trouble(NO_CHANCE, "measure in harness.c", "the server cannot be measured");
+        else if (after.memory > before.memory + 8 * 1024 * 1024)
+            trouble(FAILED, "what is kept for a client that does not read?",
+                    "expected at most 8 MiB more memory, found %llu MiB",
+                    (after.memory - before.memory) >> 20);
+        closesocket(lazy);
+    }
+    stop_server(&server);
+}
+
+/* The same client, but in the end it reads: the refused send must go on where it stopped. */
+static void reads_late(void)
+{
+    struct process server;
+    int port;
+    if (!start_server(&server, "--quiet", &port))
+        return;
+    SOCKET lazy = connect_peer(port);
+    if (lazy != INVALID_SOCKET) {
+        size_t sent = send_until_refused(lazy);
+        if (receive_exactly(lazy, pattern, sent)) {
+            shutdown(lazy, SD_SEND);
+            receive_end(lazy);
+        }
+        closesocket(lazy);
+    }
+    stop_server(&server);
+}
+
+/* ---- many clients -------------------------------------------------------------------------- */
+
+enum { WITHOUT_LIMIT = 1000, AT_LEAST = 60, BEYOND = 20, MOST_PEERS = 1100 };
+
+/* The limit that the server announces as "at most N clients", or 0. */
+static int announced_limit(struct process *server)
+{
+    static const char words[] = "at most ";
+    int limit = 0;
+
+    wait_for_text(&server->output, words, 300);
+    EnterCriticalSection(&server->output.lock);
+    const char *place = strstr(server->output.bytes, words);
+    if (place != NULL)
+        limit = atoi(place + strlen(words));
+    LeaveCriticalSection(&server->output.lock);
+    return limit;
+}
+
+/* All peers are connected before the first one sends; then all talk, twice. */
+static void talk_all(int port, SOCKET *peers, int count)
+{
+    for (int i = 0; i < count; i++)
+        peers[i] = INVALID_SOCKET;
+    for (int i = 0; i < count && !in_trouble(); i++)
+        peers[i] = connect_peer(port);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < count && !in_trouble(); i++)
+            send_all(peers[i], pattern + i, 100);
+        for (int i = 0; i < count && !in_trouble(); i++)
+            receive_exactly(peers[i], pattern + i, 100);
+    }
+}
+
+static void many_at_once(void)
+{
+    static SOCKET peers[MOST_PEERS];
+    struct process server;
+    int port;
+    if (!start_server(&server, "", &port))
+        return;
+    int limit = announced_limit(&server);
+    int count = limit == 0 ? WITHOUT_LIMIT : limit;
+    if (count < AT_LEAST || count > MOST_PEERS)
+        trouble(FAILED, "the limit that the server announces",
+                "expected from %d to %d clients at once, found \"at most %d\"", AT_LEAST,
+                MOST_PEERS, count);
+    else
+        talk_all(port, peers, count);
+    end_peers(peers, count < MOST_PEERS ? count : 0);
+    stop_server(&server);
+}
+
+static int count_text(struct process *process, const char *text)
+{
+    int count = 0;
+    EnterCriticalSection(&process->output.lock);
+    const char *place = process->output.bytes;
+    while ((place = strstr(place, text)) != NULL) {
+        count++;
+        place += strlen(text);
+    }
+    LeaveCriticalSection(&process->output.lock);
+    return count;
+}
+
+static void beyond_the_limit(void)
+{
+    static SOCKET peers[MOST_PEERS];
+    struct process server;
+    int port;
+    if (!start_server(&server, "", &port))
+        return;
+    int limit = announced_limit(&server);
+    if (limit == 0) {
+        trouble(SKIPPED, "", "this server announces no limit");
+        stop_server(&server);
+        return;
+    }
+    if (limit + BEYOND > MOST_PEERS)
+        limit = MOST_PEERS - BEYOND;
+    talk_all(port, peers, limit);
+
+    /* The late ones connect and send, but have to wait for an answer. */
+    for (int i = limit; i < limit + BEYOND; i++)
+        peers[i] = in_trouble() ? INVALID_SOCKET : connect_peer(port);
+    for (int i = limit; i < limit + BEYOND && !in_trouble(); i++)
+        send_all(peers[i], pattern + i, 100);
+    for (int i = limit; i < limit + BEYOND && !in_trouble(); i++) {
+        if (wait_for_socket(peers[i], READABLE, 0) != 0)
+            trouble(FAILED, "what happens to the client after the last place?",
+                    "expected that a late client waits, found that it is served or closed");
+    }
+    /* As one of the others leaves, one of the late ones is served. */
+    for (int i = 0; i < BEYOND && !in_trouble(); i++) {
+        closesocket(peers[i]);
+        peers[i] = INVALID_SOCKET;
+        receive_exactly(peers[limit + i], pattern + limit + i, 100);
+    }
+    int said = count_text(&server, ", full");
+    if (!in_trouble() && (said < 1 || said > BEYOND + 1))
+        trouble(FAILED, "stop_accepting",
+                "expected that the server says once each time that it is full, found %d times",
+                said);
+    end_peers(peers, limit + BEYOND);
+    stop_server(&server);
+}
+
+static void storm_of_connects(void)
+{
+    enum { COUNT = 200, SIZE = 100 };
+    static SOCKET peers[COUNT];
+    struct process server;
+    struct sockaddr_in address;
+    int port;
+    if (!start_server(&server, "--quiet", &port))
+        return;
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_port = htons((u_short)port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    for (int i = 0; i < COUNT; i++) { /* all at once, nobody waits for anybody */
+        u_long yes = 1;
+        peers[i] = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
+        ioctlsocket(peers[i], FIONBIO, &yes);
+        connect(peers[i], (struct sockaddr *)&address, sizeof address);
+    }
+    for (int i = 0; i < COUNT && !in_trouble(); i++) {
+        if (wait_for_socket(peers[i], WRITABLE, PATIENCE_MS) == 0)
+            trouble(TIMED_OUT, "the backlog of listen", "client %d is never connected", i + 1);
+        else if (send_all(peers[i], pattern + i, SIZE) &&
+                 receive_exactly(peers[i], pattern + i, SIZE)) {
+            closesocket(peers[i]);
+            peers[i] = INVALID_SOCKET;
+        }
+    }
+    end_peers(peers, COUNT);
+    stop_server(&server);
+}
+
+/* ---- nothing leaks ------------------------------------------------------------------------- */
+
+static void two_thousand_in_a_row(void)
+{
+    enum { WARM_UP = 200, COUNT = 2000 };
+    struct process server;
+    struct measurement before = {0, 0, 0}, after = {0, 0, 0};
+    bool measured = true;
+    int port;
+    if (!start_server(&server, "--quiet", &port))
+        return;
+    for (int i = 0; i < COUNT && !in_trouble(); i++) {
+        if (i == WARM_UP)
+            measured = measure(&server, &before);
+        converse(port, pattern + i, 100, 100);
+    }
+    Sleep(200); /* the server may still be closing the last one */
+    measured = measured && measure(&server, &after);
+    if (!measured)
+        trouble(NO_CHANCE, "measure in harness.c", "the server cannot be measured");
+    else if (after.handles > before.handles + 10)
+        trouble(FAILED, "WSACloseEvent, closesocket, CloseHandle: once for each client",
+                "expected as many handles as before, found %u after %d connections, %u after %d",
+                after.handles, COUNT, before.handles, WARM_UP);
+    else if (after.memory > before.memory + 2 * 1024 * 1024)
+        trouble(FAILED, "free: once for each client",
+                "expected as much memory as before, found %llu KiB after %d connections, "
+                "%llu KiB after %d",
+                after.memory >> 10, COUNT, before.memory >> 10, WARM_UP);
+    stop_server(&server);
+}
+
+/* ---- everything at the same time ----------------------------------------------------------- */
+
+enum { STORM_PEERS = 40, STORM_MS = 4000 };
+
+struct storm {
+    int port;
+    unsigned random;
+    double end;
+};
+
+static DWORD WINAPI storm_peer(void *parameter)
+{
+    struct storm *storm = parameter;
+
+    while (now_ms() < storm->end && !in_trouble()) {
+        storm->random = storm->random * 1664525u + 1013904223u;
+        unsigned choice = (storm->random >> 16) % 4;
+        const unsigned char *bytes = pattern + (storm->random >> 8) % 1000000;
+        SOCKET peer = connect_peer(storm->port);
+        if (peer == INVALID_SOCKET)
+            return 0;
+        if (choice == 0) { /* bulk */
+            exchange(peer, bytes, 512 * 1024, 65536);
+        } else if (choice == 1) { /* a reset while bytes are on their way */
+            send(peer, (const char *)bytes, 50000, 0);
+            wait_for_socket(peer, READABLE, storm->random % 20);
+            reset_peer(peer);
+            continue;
+        } else if (choice == 2) { /* half-close */
+            if (send_all(peer, bytes, 30000)) {
+                shutdown(peer, SD_SEND);
+                if (receive_exactly(peer, bytes, 30000))
+                    receive_end(peer);
+            }
+        } else { /* drip */
+            for (int i = 0; i < 20 && exchange(peer, bytes + i, 1, 1); i++)
+                Sleep(5);
+        }
+        closesocket(peer);
+    }
+    return 0;
+}
+
+static void mixed_storm(void)
+{
+    struct process server;
+    struct storm storms[STORM_PEERS];
+    HANDLE threads[STORM_PEERS];
+    int port;
+    if (!start_server(&server, "--quiet", &port))
+        return;
+    for (int i = 0; i < STORM_PEERS; i++) {
+        storms[i].port = port;
+        storms[i].random = 12345u + (unsigned)i * 7919u;
+        storms[i].end = now_ms() + STORM_MS;
+        threads[i] = CreateThread(NULL, 0, storm_peer, &storms[i], 0, NULL);
+        if (threads[i] == NULL)
+            fail((int)GetLastError(), "CreateThread");
+    }
+    for (int i = 0; i < STORM_PEERS; i++) {
+        WaitForSingleObject(threads[i], INFINITE); /* each wait in it is bounded */
+        CloseHandle(threads[i]);
+    }
+    converse(port, pattern, 100000, 65536);
+    stop_server(&server);
+}
+
+/* ---- idle, errors, stop -------------------------------------------------------------------- */
+
+static void idle_costs_nothing(void)
+{
+    enum { IDLE_MS = 2000 };
+    struct process server;
+    struct measurement before, after;
+    int port;
+    if (!start_server(&server, "--quiet", &port))
+        return;
+    SOCKET peer = connect_peer(port); /* one client that says nothing after a first word */
+    if (peer != INVALID_SOCKET && exchange(peer, pattern, 100, 100)) {
+        Sleep(300);
+        bool measured = measure(&server, &before);
+        Sleep(IDLE_MS);
+        measured = measured && measure(&server, &after);
+        unsigned long long most = running_under_wine() ? 3 : 300000;
+        if (!measured)
+            trouble(NO_CHANCE, "measure in harness.c", "the server cannot be measured");
+        else if (after.activity - before.activity > most)
+            trouble(FAILED, "a wait with a time-out, or an event that nobody resets",
+                    "expected an idle server to sleep, found %llu %s in %d s",
+                    after.activity - before.activity,
+                    running_under_wine() ? "context switches" : "CPU cycles", IDLE_MS / 1000);
+    }
+    if (peer != INVALID_SOCKET)
+        closesocket(peer);
+    stop_server(&server);
+}
+
+/* Runs the program to its end. */
+static void expect_end(const char *arguments, DWORD expected_status, const char *expected_error)
+{
+    struct process process;
+    char command[500];
+    DWORD status = 0;
+
+    snprintf(command, sizeof command, "\"%s\" %s", program_path, arguments);
+    if (!start_process(&process, command, arguments, NULL, NULL)) {
+        trouble(NO_CHANCE, "is it built?", "%s cannot be started", program_path);
+        return;
+    }
+    if (!wait_for_exit(&process, PATIENCE_MS, &status))
+        trouble(TIMED_OUT, "arguments.c", "expected that \"%s\" ends at once", arguments);
+    else if (status != expected_status || strstr(process.error.bytes, expected_error) == NULL)
+        trouble(FAILED, "arguments.c, error.c",
+                "\"%s\": expected exit status %lu and \"%s\" on standard error, found %lu and "
+                "\"%.200s\"",
+                arguments, expected_status, expected_error, status, process.error.bytes);
+    end_process(&process);
+}
+
+static void port_in_use(void)
+{
+    struct process server;
+    char arguments[40];
+    int port;
+    if (!start_server(&server, "--quiet", &port))
+        return;
+    snprintf(arguments, sizeof arguments, "--quiet %d", port);
+    expect_end(arguments, 1, "WSAEADDRINUSE (10048): ");
+    converse(port, pattern, 100, 100); /* the first one does not notice */
+    stop_server(&server);
+}
+
+static void wrong_arguments(void)
+{
+    static const char *const wrong[] = {"nonsense", "65536",  "-1",          "12x",  "9190 9191",
+                                        "--loud",   "--host", "99999999999", "\"\"", "+5"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0] && !in_trouble(); i++)
+        expect_end(wrong[i], 2, "usage: ");
+    if (!in_trouble())
+        expect_end("--host no.such.host.invalid 0", 1, "look up no.such.host.invalid: ");
+}
+
+/* Port 0: the system picks one, and the server says which. */
+static void port_0_and_ipv6(void)
+{
+    struct process server;
+    char command[400];
+
+    snprintf(command, sizeof command, "\"%s\" --quiet --host ::1 0", program_path);
+    if (!start_process(&server, command, "::1", NULL, NULL)) {
+        trouble(NO_CHANCE, "is it built?", "%s cannot be started", program_path);
+        return;
+    }
+    int port = listening_port(&server, PATIENCE_MS);
+    if (strstr(server.error.bytes, "WSAEADDRNOTAVAIL") != NULL ||
+        strstr(server.error.bytes, "WSAEAFNOSUPPORT") != NULL)
+        trouble(SKIPPED, "", "this machine has no IPv6");
+    else if (port == 0 || strstr(server.output.bytes, "listening on [::1]:") == NULL)
+        trouble(FAILED, "listen_at",
+                "expected \"listening on [::1]:\" and a port, found \"%.100s\" and \"%.100s\"",
+                server.output.bytes, server.error.bytes);
+    if (in_trouble())
+        end_process(&server);
+    else
+        stop_server(&server);
+}
+
+static DWORD WINAPI keep_talking(void *parameter)
+{
+    SOCKET peer = *(SOCKET *)parameter;
+    char bytes[4096];
+
+    for (double end = now_ms() + PATIENCE_MS; now_ms() < end;) {
+        if (send(peer, (const char *)pattern, sizeof bytes, 0) == SOCKET_ERROR &&
+            WSAGetLastError() != WSAEWOULDBLOCK)
+            break;
+        wait_for_socket(peer, READABLE, 100);
+        int received = recv(peer, bytes, sizeof bytes, 0);
+        if (received == 0 || (received == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK))
+            break;
+    }
+    return 0;
+}
+
+/* Ctrl+C while one client is idle, one does not read, one sends and one is half closed. */
+static void stop_with_clients(void)
+{
+    enum { IDLE, LAZY, BUSY, HALF_CLOSED, COUNT };
+    struct process server;
+    SOCKET peers[COUNT];
+    int port;
+    if (!start_server(&server, "--quiet", &port))
+        return;
+    for (int i = 0; i < COUNT; i++)
+        peers[i] = connect_peer(port);
+    if (!in_trouble()) {
+        send_until_refused(peers[LAZY]);
+        exchange(peers[HALF_CLOSED], pattern, 1000, 1000);
+        send_until_refused(peers[HALF_CLOSED]);
+        shutdown(peers[HALF_CLOSED], SD_SEND);
+        HANDLE thread = CreateThread(NULL, 0, keep_talking, &peers[BUSY], 0, NULL);
+        if (thread == NULL)
+            fail((int)GetLastError(), "CreateThread");
+        Sleep(200);
+        stop_server(&server);
+        WaitForSingleObject(thread, INFINITE);
+        CloseHandle(thread);
+    } else {
+        stop_server(&server);
+    }
+    end_peers(peers, COUNT);
+}
+
+const struct check server_checks[] = {
+    {"echoes one byte", echo_one_byte},
+    {"echoes text, and narrates", echo_text},
+    {"echoes 16 MiB", echo_16_mib},
+    {"echoes a drip of single bytes", echo_drip},
+    {"half-close: all comes back, then the end", half_close},
+    {"bytes and end together", bytes_and_end_together},
+    {"50 resets, and the next client is served", fifty_resets},
+    {"a client that never reads costs one buffer", never_reads},
+    {"a client that reads late gets everything", reads_late},
+    {"as many clients at once as promised", many_at_once},
+    {"clients beyond the limit wait, and are served", beyond_the_limit},
+    {"a storm of 200 connects", storm_of_connects},
+    {"2,000 connections in a row leak nothing", two_thousand_in_a_row},
+    {"a mixed storm of 40 clients", mixed_storm},
+    {"idle costs no CPU", idle_costs_nothing},
+    {"port in use: status 1, and says so", port_in_use},
+    {"wrong arguments: status 2, and the usage", wrong_arguments},
+    {"port 0 and IPv6", port_0_and_ipv6},
+    {"Ctrl+C with clients connected and data in flight", stop_with_clients},
+    {NULL, NULL},
+};
