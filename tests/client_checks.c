@@ -1,2 +1,370 @@
+/* client_checks.c - what every client promises, against a scripted server in here. See check.h. */
 #include "check.h"
-const struct check client_checks[] = {{NULL, NULL}};
+
+#include <stdlib.h>
+
+/* ---- the scripted server ------------------------------------------------------------------- */
+
+enum script {
+    ECHO,      /* whatever comes, until the end */
+    FRAGMENTS, /* the same, but the first 300 bytes come back one by one */
+    CUT,       /* sends back half of what comes first, and closes */
+    RESET,     /* the same, but with a reset */
+    CLOSE      /* closes at once */
+};
+
+struct script_server {
+    SOCKET listener;
+    int port;
+    enum script script;
+    HANDLE thread;
+};
+
+static bool send_fully(SOCKET client, const char *bytes, int length)
+{
+    while (length > 0) {
+        int sent = send(client, bytes, length, 0);
+        if (sent == SOCKET_ERROR)
+            return false;
+        bytes += sent;
+        length -= sent;
+    }
+    return true;
+}
+
+static void echo(SOCKET client, int fragments)
+{
+    static char bytes[16 * 1024];
+    const BOOL yes = TRUE;
+    int received;
+
+    setsockopt(client, IPPROTO_TCP, TCP_NODELAY, (const char *)&yes, sizeof yes);
+    while ((received = recv(client, bytes, sizeof bytes, 0)) > 0) {
+        int sent = 0;
+        for (; sent < received && fragments > 0; fragments--, sent++) {
+            if (!send_fully(client, bytes + sent, 1))
+                return;
+            Sleep(1);
+        }
+        if (!send_fully(client, bytes + sent, received - sent))
+            return;
+    }
+}
+
+static DWORD WINAPI play(void *parameter)
+{
+    struct script_server *server = parameter;
+    char bytes[1000];
+    SOCKET client = accept(server->listener, NULL, NULL);
+
+    if (client == INVALID_SOCKET)
+        return 0;
+    switch (server->script) {
+    case ECHO:
+        echo(client, 0);
+        break;
+    case FRAGMENTS:
+        echo(client, 300);
+        break;
+    case CUT:
+    case RESET: {
+        int received = recv(client, bytes, sizeof bytes, 0);
+        send_fully(client, bytes, received / 2);
+        Sleep(50);
+        break;
+    }
+    case CLOSE:
+        break;
+    }
+    if (server->script == RESET) {
+        reset_peer(client);
+    } else {
+        shutdown(client, SD_SEND);
+        closesocket(client);
+    }
+    return 0;
+}
+
+static void start_script(struct script_server *server, enum script script)
+{
+    struct sockaddr_in address;
+    int length = sizeof address;
+
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    server->script = script;
+    server->listener = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
+    if (server->listener == INVALID_SOCKET ||
+        bind(server->listener, (struct sockaddr *)&address, sizeof address) != 0 ||
+        listen(server->listener, SOMAXCONN) != 0 ||
+        getsockname(server->listener, (struct sockaddr *)&address, &length) != 0)
+        fail(WSAGetLastError(), "the scripted server");
+    server->port = ntohs(address.sin_port);
+    server->thread = CreateThread(NULL, 0, play, server, 0, NULL);
+    if (server->thread == NULL)
+        fail((int)GetLastError(), "CreateThread");
+}
+
+static void stop_script(struct script_server *server)
+{
+    closesocket(server->listener); /* wakes an accept that nobody came to */
+    WaitForSingleObject(server->thread, PATIENCE_MS);
+    CloseHandle(server->thread);
+}
+
+/* ---- a client as a child process ----------------------------------------------------------- */
+
+enum { LONG_RUN_MS = 60000 };
+
+struct expectation {
+    const void *output; /* what standard output must be; NULL: anything */
+    size_t length;
+    DWORD status;
+    const char *error; /* must stand on standard error; NULL: that must be empty */
+};
+
+struct feed {
+    struct process *client;
+    const void *bytes;
+    size_t length;
+};
+
+/* A thread of its own: the pipe takes no more while the client waits for its echo to be read. */
+static DWORD WINAPI feed_input(void *parameter)
+{
+    struct feed *feed = parameter;
+    write_input(feed->client, feed->bytes, feed->length);
+    close_input(feed->client);
+    return 0;
+}
+
+static void compare(const struct process *client, DWORD status, const struct expectation *expected)
+{
+    size_t length = client->output.length;
+
+    if (status != expected->status)
+        trouble(FAILED, "the end of main, and each fail()",
+                "expected exit status %lu, found %lu, and on standard error \"%.200s\"",
+                expected->status, status, client->error.bytes);
+    else if (expected->output != NULL && length != expected->length)
+        trouble(FAILED, "what is counted when the end comes?",
+                "expected %lu bytes on standard output, found %lu", (unsigned long)expected->length,
+                (unsigned long)length);
+    else if (expected->output != NULL &&
+             memcmp(client->output.bytes, expected->output, length) != 0)
+        trouble(FAILED, "print_echo, and the mode of standard output",
+                "expected the bytes of the input on standard output, found other bytes");
+    else if (expected->error == NULL && client->error.length != 0)
+        trouble(FAILED, "--quiet", "expected nothing on standard error, found \"%.200s\"",
+                client->error.bytes);
+    else if (expected->error != NULL && strstr(client->error.bytes, expected->error) == NULL)
+        trouble(FAILED, "what fail() is told",
+                "expected \"%s\" on standard error, found \"%.200s\"", expected->error,
+                client->error.bytes);
+}
+
+/* Runs the client with the input. With keep_open its standard input stays open. */
+static void run_client(const char *arguments, const void *bytes, size_t length, bool keep_open,
+                       const struct expectation *expected)
+{
+    struct process client;
+    char command[500];
+    DWORD status = 0;
+    HANDLE thread = NULL;
+
+    snprintf(command, sizeof command, "\"%s\" %s", program_path, arguments);
+    if (!start_process(&client, command, arguments, NULL, NULL)) {
+        trouble(NO_CHANCE, "is it built?", "%s cannot be started", program_path);
+        return;
+    }
+    struct feed feed = {&client, bytes, length};
+    if (keep_open)
+        write_input(&client, bytes, length);
+    else
+        thread = CreateThread(NULL, 0, feed_input, &feed, 0, NULL);
+    if (!wait_for_exit(&client, LONG_RUN_MS, &status))
+        trouble(TIMED_OUT, "the end of the input, FD_CLOSE, and the wait between them",
+                "the client did not end within %d s; it printed %lu bytes", LONG_RUN_MS / 1000,
+                (unsigned long)client.output.length);
+    else
+        compare(&client, status, expected);
+    if (thread != NULL) {
+        if (in_trouble())
+            TerminateProcess(client.handle, 99); /* ends a write that nobody reads */
+        WaitForSingleObject(thread, INFINITE);
+        CloseHandle(thread);
+    }
+    end_process(&client);
+}
+
+static void run_against(enum script script, const void *bytes, size_t length, bool keep_open,
+                        const struct expectation *expected)
+{
+    struct script_server server;
+    char arguments[60];
+
+    start_script(&server, script);
+    snprintf(arguments, sizeof arguments, "--quiet 127.0.0.1 %d", server.port);
+    run_client(arguments, bytes, length, keep_open, expected);
+    stop_script(&server);
+}
+
+static void expect_echo(enum script script, const void *bytes, size_t length)
+{
+    struct expectation same = {bytes, length, 0, NULL};
+    if (!in_trouble())
+        run_against(script, bytes, length, false, &same);
+}
+
+/* ---- the checks ---------------------------------------------------------------------------- */
+
+static void text(void)
+{
+    static const char lines[] = "first\nsecond\r\n\n\n  \nlast\n";
+    expect_echo(ECHO, lines, sizeof lines - 1);
+}
+
+static void no_last_line_end(void)
+{
+    expect_echo(ECHO, "one\ntwo", 7);
+    expect_echo(ECHO, "x", 1);
+    expect_echo(ECHO, "Quit is not Q\nQQ\n Q\nnor is this Q", 33);
+}
+
+static void long_line(void)
+{
+    const size_t size = 1024 * 1024;
+    char *line = malloc(size);
+    if (line == NULL)
+        fail(WSA_NOT_ENOUGH_MEMORY, "a long line");
+    memset(line, 'a', size);
+    line[size - 1] = '\n';
+    expect_echo(ECHO, line, size);
+    free(line);
+}
+
+static void binary(void)
+{
+    unsigned char all[256 * 4];
+    for (size_t i = 0; i < sizeof all; i++)
+        all[i] = (unsigned char)(i % 256);
+    expect_echo(ECHO, all, sizeof all);
+    expect_echo(ECHO, pattern, 1024 * 1024);
+}
+
+static void fragments(void)
+{
+    expect_echo(FRAGMENTS, pattern, 20000);
+}
+
+static void empty_input(void)
+{
+    expect_echo(ECHO, "", 0);
+}
+
+/* After the line Q nothing is sent, whether or not the input goes on. */
+static void line_q(void)
+{
+    struct expectation before_q = {"hello\n", 6, 0, NULL};
+    run_against(ECHO, "hello\nQ\nnever sent\n", 19, false, &before_q);
+    if (!in_trouble())
+        run_against(ECHO, "hello\nQ\r\n", 9, true, &before_q);
+}
+
+static void closed_in_mid_reply(void)
+{
+    struct expectation half = {"12345", 5, 1, "the server closed the connection, 5 of 10 bytes"};
+    run_against(CUT, "123456789\n", 10, true, &half);
+    if (!in_trouble())
+        run_against(CUT, "123456789\n", 10, false, &half);
+}
+
+static void reset_in_mid_reply(void)
+{
+    /* Wine 8 reports a reset as an ordinary end: FD_CLOSE without an error, then recv gives 0. */
+    struct expectation reset = {
+        NULL, 0, 1, running_under_wine() ? "receive from 127.0.0.1:" : "WSAECONNRESET (10054): "};
+    run_against(RESET, "123456789\n", 10, true, &reset);
+}
+
+static void closed_at_once(void)
+{
+    struct expectation nothing = {"", 0, 1, "the server closed the connection, 0 of 0 bytes"};
+    run_against(CLOSE, "", 0, true, &nothing);
+}
+
+static void nobody_listens(void)
+{
+    char arguments[60];
+    struct expectation refused = {"", 0, 1, "WSAECONNREFUSED (10061): "};
+    int port = free_port();
+
+    snprintf(arguments, sizeof arguments, "--quiet 127.0.0.1 %d", port);
+    run_client(arguments, "hello\n", 6, false, &refused);
+    if (!in_trouble()) { /* every address of the name is tried */
+        snprintf(arguments, sizeof arguments, "--quiet localhost %d", port);
+        run_client(arguments, "hello\n", 6, false, &refused);
+    }
+}
+
+/* localhost is ::1 too, where nobody listens. */
+static void server_by_name(void)
+{
+    struct script_server server;
+    struct expectation same = {"hello\n", 6, 0, NULL};
+    char arguments[60];
+
+    start_script(&server, ECHO);
+    snprintf(arguments, sizeof arguments, "--quiet localhost %d", server.port);
+    run_client(arguments, "hello\n", 6, false, &same);
+    stop_script(&server);
+}
+
+static void bad_host(void)
+{
+    struct expectation unknown = {"", 0, 1, "look up no.such.host.invalid: WSA"};
+    run_client("--quiet no.such.host.invalid 9190", "", 0, false, &unknown);
+}
+
+static void wrong_arguments(void)
+{
+    static const char *const wrong[] = {"127.0.0.1 0",    "127.0.0.1 x", "127.0.0.1 65536",
+                                        "--loud",         "\"\"",        "127.0.0.1 9190 9191",
+                                        "127.0.0.1 \"\"", "--host ::1"};
+    struct expectation usage = {"", 0, 2, "usage: "};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0] && !in_trouble(); i++)
+        run_client(wrong[i], "", 0, false, &usage);
+}
+
+/* Without --quiet the narration has standard error, so that the echo is alone on the other. */
+static void narration(void)
+{
+    struct script_server server;
+    struct expectation narrated = {"hello\n", 6, 0, "what happened"};
+    char arguments[60];
+
+    start_script(&server, ECHO);
+    snprintf(arguments, sizeof arguments, "127.0.0.1 %d", server.port);
+    run_client(arguments, "hello\n", 6, false, &narrated);
+    stop_script(&server);
+}
+
+const struct check client_checks[] = {
+    {"text with empty lines", text},
+    {"no last line end, and lines that are not Q", no_last_line_end},
+    {"a line of 1 MiB", long_line},
+    {"binary bytes pass unchanged", binary},
+    {"the echo comes in fragments", fragments},
+    {"empty input", empty_input},
+    {"the line Q ends it", line_q},
+    {"narration on standard error", narration},
+    {"the server closes in mid-reply: status 1, and says so", closed_in_mid_reply},
+    {"the server resets in mid-reply: status 1, and says so", reset_in_mid_reply},
+    {"the server closes at once: status 1, and says so", closed_at_once},
+    {"nobody listens: status 1, WSAECONNREFUSED", nobody_listens},
+    {"a server by its name", server_by_name},
+    {"a host that does not exist: status 1", bad_host},
+    {"wrong arguments: status 2, and the usage", wrong_arguments},
+    {NULL, NULL},
+};
