@@ -66,7 +66,7 @@ static void read_option(const char *word, struct arguments *arguments, const cha
         arguments->quiet = true;
     } else if (strcmp(word, "--help") == 0) {
         print_usage(stdout, usage);
-        exit(EXIT_SUCCESS);
+        exit(0);
     } else {
         wrong_usage(usage, "unknown option", word);
     }

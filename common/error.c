@@ -116,5 +116,5 @@ _Noreturn void fail(int error, const char *tried, ...)
     } else {
         fprintf(stderr, "%s: %s\n", program_name, line);
     }
-    exit(EXIT_FAILURE);
+    exit(1);
 }

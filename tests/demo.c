@@ -17,7 +17,7 @@ static void give_up(const char *what, struct process *server, struct process *cl
     fprintf(stderr, "demo: %s\n", what);
     end_process(client);
     end_process(server);
-    exit(EXIT_FAILURE);
+    exit(1);
 }
 
 /* Types a line and waits until all of it has come back. */

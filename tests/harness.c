@@ -335,10 +335,8 @@ static bool send_sigint(const struct process *process)
     memset(&startup, 0, sizeof startup);
     startup.cb = sizeof startup;
     snprintf(command, sizeof command, "\\\\?\\unix\\bin\\sh -c \"kill -INT %d\"", id);
-    if (!CreateProcessA(NULL, command, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &started))
-        return false;
-    CloseHandle(started.hThread);
-    return true;
+    /* For a Linux program Wine leaves the handles in started unset: there is nothing to close. */
+    return CreateProcessA(NULL, command, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &started) != 0;
 }
 
 static unsigned long long context_switches(const struct process *process)
@@ -366,8 +364,17 @@ static unsigned long long context_switches(const struct process *process)
     return switches;
 }
 
-/* The beginning of what NtQuerySystemInformation(SystemProcessInformation) lists. Wine counts
- * handles there; its GetProcessHandleCount always says 0. */
+/* ---- both ---------------------------------------------------------------------------------- */
+
+bool press_ctrl_c(struct process *process)
+{
+    if (running_under_wine())
+        return send_sigint(process);
+    return GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, process->id) != 0;
+}
+
+/* The beginning of an entry of NtQuerySystemInformation(SystemProcessInformation). Wine counts
+ * handles there, but not in GetProcessHandleCount. */
 struct system_process {
     ULONG next;
     ULONG threads;
@@ -380,20 +387,22 @@ struct system_process {
     ULONG handles;
 };
 
-typedef LONG(WINAPI *query_system_function)(int, void *, ULONG, ULONG *);
+/* Looked up at run time, because not every compiler's headers and libraries know them. */
+static union {
+    FARPROC any;
+    LONG(WINAPI *system_information)(int, void *, ULONG, ULONG *);
+    BOOL(WINAPI *process_cycles)(HANDLE, ULONG64 *);
+} query;
 
-static unsigned handles_under_wine(DWORD process_id)
+static unsigned count_handles(DWORD process_id)
 {
-    enum { SYSTEM_PROCESS_INFORMATION_CLASS = 5, SIZE = 1024 * 1024 };
-    union {
-        FARPROC any;
-        query_system_function query;
-    } function;
+    enum { SYSTEM_PROCESS_INFORMATION_CLASS = 5, SIZE = 4 * 1024 * 1024 };
     unsigned handles = 0;
     char *list = malloc(SIZE);
 
-    function.any = GetProcAddress(GetModuleHandleA("ntdll.dll"), "NtQuerySystemInformation");
-    if (list != NULL && function.query(SYSTEM_PROCESS_INFORMATION_CLASS, list, SIZE, NULL) == 0) {
+    query.any = GetProcAddress(GetModuleHandleA("ntdll.dll"), "NtQuerySystemInformation");
+    if (list != NULL && query.any != NULL &&
+        query.system_information(SYSTEM_PROCESS_INFORMATION_CLASS, list, SIZE, NULL) == 0) {
         const char *place = list;
         for (;;) {
             const struct system_process *entry = (const void *)place;
@@ -408,35 +417,25 @@ static unsigned handles_under_wine(DWORD process_id)
     return handles;
 }
 
-/* ---- both ---------------------------------------------------------------------------------- */
-
-bool press_ctrl_c(struct process *process)
+static unsigned long long cycles_used(HANDLE process)
 {
-    if (running_under_wine())
-        return send_sigint(process);
-    return GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, process->id) != 0;
+    ULONG64 cycles = 0;
+    query.any = GetProcAddress(GetModuleHandleA("kernel32.dll"), "QueryProcessCycleTime");
+    if (query.any == NULL || !query.process_cycles(process, &cycles))
+        return 0;
+    return cycles;
 }
 
 bool measure(const struct process *process, struct measurement *measurement)
 {
-    PROCESS_MEMORY_COUNTERS_EX memory;
+    PROCESS_MEMORY_COUNTERS memory;
+
     memset(&memory, 0, sizeof memory);
-    memset(measurement, 0, sizeof *measurement);
-    if (!GetProcessMemoryInfo(process->handle, (PROCESS_MEMORY_COUNTERS *)&memory, sizeof memory))
+    if (!GetProcessMemoryInfo(process->handle, &memory, sizeof memory))
         return false;
-    if (running_under_wine()) {
-        measurement->handles = handles_under_wine(process->id);
-        measurement->memory = memory.PagefileUsage; /* Wine leaves PrivateUsage 0 */
-        measurement->activity = context_switches(process);
-        return measurement->handles != 0 && measurement->activity != 0;
-    }
-    DWORD handles = 0;
-    ULONG64 cycles = 0;
-    if (!GetProcessHandleCount(process->handle, &handles) ||
-        !QueryProcessCycleTime(process->handle, &cycles))
-        return false;
-    measurement->handles = handles;
-    measurement->memory = memory.PrivateUsage;
-    measurement->activity = cycles;
-    return true;
+    measurement->memory = memory.PagefileUsage; /* the private bytes */
+    measurement->handles = count_handles(process->id);
+    measurement->activity =
+        running_under_wine() ? context_switches(process) : cycles_used(process->handle);
+    return measurement->handles != 0 && measurement->activity != 0;
 }

@@ -1,0 +1,151 @@
+#!/usr/bin/env bash
+# build.sh - the verbs of build.bat on Linux. It gets MinGW-w64, clang and Wine if they are missing
+# (Debian's packages), and runs build.bat itself under Wine's cmd. Everything it makes is in build/.
+#
+#   ./build.sh demo                          as build.bat demo; likewise every other verb
+#   ./build.sh test                          build.bat test with gcc, then with cl, then tests/linux
+#   ./build.sh run ch21 server --quiet 9190  starts a program; Ctrl+C stops it in order
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
+root=$PWD
+
+# ---- what is needed ------------------------------------------------------------------------------
+
+# Prints the Debian packages that are missing.
+missing_packages() {
+    command -v wine >/dev/null || echo wine wine64
+    command -v x86_64-w64-mingw32-gcc >/dev/null || echo gcc-mingw-w64-x86-64
+    command -v clang >/dev/null || echo clang
+    command -v lld-link >/dev/null || echo lld
+    [ -d /usr/include/wine/wine/msvcrt ] || echo libwine-dev
+}
+
+install_what_is_missing() {
+    local missing
+    missing=$(missing_packages | tr '\n' ' ')
+    [ -z "$missing" ] && return
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        echo "build.sh: these Debian packages are missing: $missing" >&2
+        echo "build.sh: install them, for example: sudo apt-get install --no-install-recommends $missing" >&2
+        exit 1
+    fi
+    echo "build.sh: installing $missing" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086 # the names are words
+    if ! { apt-get update -q && apt-get install -q -y --no-install-recommends $missing; } >&2 </dev/null; then
+        echo "build.sh: apt-get could not install $missing" >&2
+        exit 1
+    fi
+}
+
+prepare_wine() {
+    export WINEPREFIX=$root/build/linux/prefix
+    export WINEDEBUG=-all WINEDLLOVERRIDES=mscoree,mshtml= # no offers to install .NET and Gecko
+    export LC_ALL=C.UTF-8                                  # folders with Korean letters
+    unset DISPLAY
+    # Wine's server holds every socket of every program, so this bounds the number of clients.
+    ulimit -n "$(ulimit -Hn)" 2>/dev/null
+    [ -e "$WINEPREFIX/ready" ] && return
+    echo "build.sh: preparing Wine in build/linux, once" >&2
+    mkdir -p "$WINEPREFIX"
+    if ! wine cmd /c exit >"$root/build/linux/wine.log" 2>&1 </dev/null; then
+        echo "build.sh: Wine does not start; see build/linux/wine.log" >&2
+        exit 1
+    fi
+    touch "$WINEPREFIX/ready"
+}
+
+# Compilers for Wine's cmd: see tests/linux/compile.sh.
+prepare_compilers() {
+    local bin=$root/build/linux/bin name
+    export WINE_LIBRARIES=$root/build/linux/lib
+    export STAND_IN_SCRIPT=$root/tests/linux/compile.sh
+    export WINEPATH="Z:${bin//\//\\}"
+    [ "$bin/gcc.exe" -nt tests/linux/stand_in.c ] && [ -d "$WINE_LIBRARIES" ] && return
+    mkdir -p "$bin" "$WINE_LIBRARIES"
+    for name in winecrt0 ws2_32 mswsock ucrtbase kernel32 ntdll; do
+        ln -sf "/usr/lib/x86_64-linux-gnu/wine/x86_64-windows/lib$name.a" "$WINE_LIBRARIES/$name.lib"
+    done
+    x86_64-w64-mingw32-gcc -O2 -Wall -Wextra tests/linux/stand_in.c -o "$bin/clang.exe" &&
+        cp "$bin/clang.exe" "$bin/cl.exe" && cp "$bin/clang.exe" "$bin/gcc.exe" || exit 1
+}
+
+# ---- the verbs -----------------------------------------------------------------------------------
+
+# Runs build.bat; its exit status is the result.
+build_bat() {
+    wine cmd /c build.bat "$@" 2>&1 </dev/null | sed -u 's/\r$//'
+    return "${PIPESTATUS[0]}"
+}
+
+# build.bat compiles what is missing; the program itself is started without a cmd in between, which
+# would die of Ctrl+C before the program has stopped in order.
+run_program() {
+    local folder=${1-} program=${2-} found
+    folder=${folder%/}
+    [ -d "$folder" ] || { found=("$folder"*/server.c) && [ "${#found[@]}" = 1 ] && folder=${found[0]%/server.c}; }
+    if [ ! -e "build/$folder/$program.exe" ]; then
+        # The program's first words are wrong on purpose: this only compiles.
+        build_bat $compiler run "$folder" "$program" --help >&2
+        [ -e "build/$folder/$program.exe" ] || exit 2
+    fi
+    shift 2
+    exec wine "build/$folder/$program.exe" "$@"
+}
+
+# Adds up the "N passed, N failed" lines of several runs.
+run_tests() {
+    local log=$root/build/linux/test.log status=0 each
+    : >"$log"
+    for each in ${compiler:-gcc cl}; do
+        echo "==== $each ===="
+        build_bat "$each" test "$@" | tee -a "$log"
+        [ "${PIPESTATUS[0]}" = 0 ] || status=1
+    done
+    if [ $# = 0 ]; then
+        for each in tests/linux/*_test.sh; do
+            echo "==== $each ===="
+            bash "$each" 2>&1 | tee -a "$log"
+            [ "${PIPESTATUS[0]}" = 0 ] || status=1
+        done
+    fi
+    echo "==== all ===="
+    awk '/^[0-9]+ passed, [0-9]+ failed/ { passed += $1; failed += $3; skipped += $5; runs++ }
+         END { if (runs == 0) failed = 1
+               printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
+               exit failed != 0 }' "$log" || status=1
+    return $status
+}
+
+compiler=
+verb=
+words=()
+while [ $# -gt 0 ]; do
+    case ${1,,} in
+    gcc | cl | clang) compiler=${1,,} ;;
+    run)
+        verb=run
+        shift
+        words=("$@")
+        break
+        ;;
+    test) verb=test ;;
+    clean) verb=clean ;;
+    *) words+=("$1") ;;
+    esac
+    shift
+done
+
+install_what_is_missing
+prepare_wine
+prepare_compilers
+case $verb in
+run) run_program "${words[@]}" ;;
+test) run_tests "${words[@]}" ;;
+clean)
+    build_bat clean "${words[@]}" || exit
+    wineserver -k
+    rm -rf build
+    ;;
+*) build_bat $compiler "${words[@]}" ;;
+esac
