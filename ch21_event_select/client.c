@@ -43,7 +43,7 @@ static WSAEVENT create_event(void)
     return event;
 }
 
-/* Step 21-11: WSAEventSelect makes the socket non-blocking, so connect only begins; FD_CONNECT
+/* Step 21-12: WSAEventSelect makes the socket non-blocking, so connect only begins; FD_CONNECT
  * tells how it ended. */
 static void start_connect(void)
 {
@@ -81,7 +81,7 @@ static void connect_ended(int error)
     start_connect();
 }
 
-/* Step 21-13: send until the system refuses; then FD_WRITE will say when to go on. */
+/* Step 21-14: send until the system refuses; then FD_WRITE will say when to go on. */
 static void send_rest(void)
 {
     while (line_sent < input.length) {
@@ -115,7 +115,7 @@ static void send_line(void)
     send_rest();
 }
 
-/* Step 21-14: one recv for one FD_READ. Returns false when the server has closed. */
+/* Step 21-15: one recv for one FD_READ. Returns false when the server has closed. */
 static bool receive(void)
 {
     static char buffer[BUFFER_SIZE];
@@ -138,7 +138,7 @@ static bool receive(void)
     return true;
 }
 
-/* Step 21-12: what happened to the connection? Returns false when the server has closed. */
+/* Step 21-13: what happened to the connection? Returns false when the server has closed. */
 static bool serve_connection(void)
 {
     WSANETWORKEVENTS happened;
@@ -192,7 +192,7 @@ int main(int argc, char **argv)
     start_narration(arguments.quiet, client_narration_stream());
     start_winsock();
 
-    /* Step 21-10: an event for the connection, an event for typed lines. */
+    /* Step 21-11: an event for the connection, an event for typed lines. */
     events[CONNECTION_EVENT] = create_event();
     events[LINE_EVENT] = create_event();
 

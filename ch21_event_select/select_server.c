@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 enum {
-    BUFFER_SIZE = 64 * 1024,
+    BUFFER_SIZE = 128 * 1024,
 
     /* A set takes FD_SETSIZE (64) sockets: the stop socket, the listener, and the clients. */
     MAX_CLIENTS = FD_SETSIZE - 2

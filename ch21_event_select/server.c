@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 enum {
-    BUFFER_SIZE = 64 * 1024, /* an experiment: make it 5 and count the FD_READ */
+    BUFFER_SIZE = 128 * 1024, /* an experiment: make it 5 and count the FD_READ */
 
     /* One wait takes 64 events: the stop event, the listener's, and one for each client. */
     STOP = 0,
@@ -82,7 +82,7 @@ static void stop_accepting(const char *reason)
     narrate(0, "WSAEventSelect", "listener: nothing, %s", reason);
 }
 
-/* Step 21-5: FD_ACCEPT says that accept will find a client. */
+/* Step 21-6: FD_ACCEPT says that accept will find a client. */
 static void accept_client(void)
 {
     SOCKET socket = accept(listener, NULL, NULL);
@@ -117,7 +117,7 @@ static void accept_client(void)
         stop_accepting("full");
 }
 
-/* Step 21-7: send until the system refuses. Only a refused send makes FD_WRITE come again. */
+/* Step 21-8: send until the system refuses. Only a refused send makes FD_WRITE come again. */
 static void send_rest(struct client *client)
 {
     client->state = SENDING;
@@ -141,7 +141,7 @@ static void send_rest(struct client *client)
     client->state = RECEIVING;
 }
 
-/* Step 21-6: one recv for one FD_READ. It makes FD_READ come again if there is more. */
+/* Step 21-7: one recv for one FD_READ. It makes FD_READ come again if there is more. */
 static void receive(struct client *client)
 {
     client->readable = false;
@@ -195,7 +195,7 @@ static void close_client(struct client *client, WSAEVENT event)
     free(client);
 }
 
-/* Step 21-4: which events were they? The call copies the record, clears it, resets the event. */
+/* Step 21-5: which events were they? The call copies the record, clears it, resets the event. */
 static void serve_client(DWORD place)
 {
     struct client *client = clients[place];
@@ -203,12 +203,15 @@ static void serve_client(DWORD place)
     WSANETWORKEVENTS happened;
     char text[EVENTS_TEXT_SIZE];
 
-    if (WSAEnumNetworkEvents(client->socket, event, &happened) == SOCKET_ERROR)
-        fail(WSAGetLastError(), "WSAEnumNetworkEvents of client %d", client->number);
-    narrate(client->number, "WSAEnumNetworkEvents", "%s",
-            network_events_text(happened.lNetworkEvents, text));
-
-    int error = event_error(&happened);
+    int error = 0;
+    if (WSAEnumNetworkEvents(client->socket, event, &happened) == SOCKET_ERROR) {
+        error = WSAGetLastError();
+        happened.lNetworkEvents = 0; /* the call has written nothing */
+    } else {
+        error = event_error(&happened);
+        narrate(client->number, "WSAEnumNetworkEvents", "%s",
+                network_events_text(happened.lNetworkEvents, text));
+    }
     if (error != 0) { /* for example FD_CLOSE with WSAECONNRESET: the client is gone */
         narrate_failure(client->number, "WSAEnumNetworkEvents", error);
         client->state = CLOSING;
@@ -222,7 +225,7 @@ static void serve_client(DWORD place)
     if (client->state == RECEIVING && (client->readable || client->peer_closed))
         receive(client);
 
-    /* Step 21-8: after FD_CLOSE no event tells of the last bytes or of the end (recv returns 0),
+    /* Step 21-9: after FD_CLOSE no event tells of the last bytes or of the end (recv returns 0),
      * so the client's own event is signalled here, until the end is read. */
     if (client->state == RECEIVING && client->peer_closed)
         WSASetEvent(event);
@@ -265,7 +268,7 @@ static void serve_until_stopped(void)
     }
 }
 
-/* Step 21-9: nothing is in progress in this model, so closing is all there is to do. */
+/* Step 21-10: nothing is in progress in this model, so closing is all there is to do. */
 static void stop_serving(void)
 {
     closesocket(listener);

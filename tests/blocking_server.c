@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { BUFFER_SIZE = 64 * 1024 };
+enum { BUFFER_SIZE = 128 * 1024 };
 
 static DWORD WINAPI serve(void *parameter)
 {
