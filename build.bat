@@ -126,13 +126,18 @@ build\tests\check.exe %opt_folders%
 exit /b %errorlevel%
 
 :verb_clean
-rem build\linux belongs to build.sh, which may be running this.
-for /d %%d in (build\*) do if /i not "%%~nxd"=="linux" rmdir /s /q "%%d"
-for /d %%d in (build\*) do if /i not "%%~nxd"=="linux" (
-    echo build.bat: %%d could not be removed: does a program in it still run?
-    exit /b 1
-)
+for /d %%d in (build\*) do call :remove_folder "%%~nxd"
+if defined opt_failed exit /b 1
 if not exist build\linux if exist build rmdir build
+exit /b 0
+
+:remove_folder
+rem build\linux belongs to build.sh, which may be running this.
+if /i "%~1"=="linux" exit /b 0
+rmdir /s /q "build\%~1"
+if not exist "build\%~1\" exit /b 0
+echo build.bat: build\%~1 could not be removed: does a program in it still run?
+set "opt_failed=yes"
 exit /b 0
 
 :verb_help

@@ -45,9 +45,10 @@ prepare_wine() {
     unset DISPLAY
     # Wine's server holds every socket of every program, so this bounds the number of clients.
     ulimit -n "$(ulimit -Hn)" 2>/dev/null
-    [ -e "$WINEPREFIX/ready" ] && return
-    echo "build.sh: preparing Wine in build/linux, once" >&2
     mkdir -p "$WINEPREFIX"
+    [ -e "$WINEPREFIX/ready" ] || echo "build.sh: preparing Wine in build/linux, once" >&2
+    # Wine's services begin with the first program, and keep its standard output for some seconds:
+    # this one's, so that whoever reads ours does not wait for them.
     if ! wine cmd /c exit >"$root/build/linux/wine.log" 2>&1 </dev/null; then
         echo "build.sh: Wine does not start; see build/linux/wine.log" >&2
         exit 1

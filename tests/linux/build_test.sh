@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# build_test.sh - checks build.bat and build.sh themselves, on a copy of the repository in a folder
+# whose name has spaces, brackets, '&' and Korean letters. The last line: N passed, N failed.
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+source_root=$PWD
+scratch=$(mktemp -d)
+copy="$scratch/a b (한글) & c"
+passed=0
+failed=0
+
+cleanup() {
+    [ -n "${OWN_PREFIX-}" ] && WINEPREFIX=$OWN_PREFIX wineserver -k
+    rm -rf "$scratch"
+}
+trap cleanup EXIT
+
+# expect NAME STATUS TEXT COMMAND ...: the command must end with the status and print the text.
+expect() {
+    local name=$1 status=$2 text=$3 output found
+    shift 3
+    output=$("$@" 2>&1 </dev/null)
+    found=$?
+    if [ $found = "$status" ] && [[ $output == *"$text"* ]]; then
+        echo "ok       build: $name"
+        passed=$((passed + 1))
+    else
+        echo "FAIL     build: $name"
+        echo "         expected status $status and \"$text\", found status $found and:"
+        tail -n 12 <<<"$output" | cut -c1-200 | sed 's/^/         | /'
+        failed=$((failed + 1))
+    fi
+}
+
+mkdir -p "$copy"
+git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$copy"
+# The prepared Wine is used again: making one takes long.
+mkdir -p "$copy/build"
+cp -a "$source_root/build/linux" "$copy/build/linux"
+OWN_PREFIX=$copy/build/linux/prefix
+cd "$copy" || exit 1
+
+# in_wine COMMAND ...: a Windows program, in the same way as build.sh starts it.
+in_wine() {
+    WINEPREFIX=$OWN_PREFIX WINEDEBUG=-all LC_ALL=C.UTF-8 wine "$@"
+}
+
+expect "gcc builds in a folder with spaces, brackets, & and Korean letters" 0 \
+    "Built in the folder build, with gcc." ./build.sh gcc strict
+expect "clang builds" 0 "Built in the folder build, with clang." ./build.sh clang strict
+expect "the first compiler that is found is cl" 0 "Built in the folder build, with cl." ./build.sh
+expect "builds twice in a row" 0 "Built in the folder build, with cl." ./build.sh cl ch21
+expect "demo, from another current directory" 0 "summary: 1 clients served, 150023 bytes echoed" \
+    env -C / "$copy/build.sh" demo ch21_event_select/
+expect "checks in such a folder" 0 ", 0 failed" ./build.sh cl strict check ch21
+expect "a folder as Tab completes it" 0 "Built" ./build.sh cl '.\ch21_event_select\'
+expect "an unknown word: status 2 and the help" 2 'build.bat: "nonsense" is neither' ./build.sh nonsense
+expect "a word that is a variable's name" 2 'build.bat: "PATH" is neither' ./build.sh PATH
+expect "a word with odd characters" 2 "is neither" ./build.sh 'ch21%;*'
+expect "two verbs" 2 "one at a time" ./build.sh demo check
+expect "help" 0 "removes what was built" ./build.sh help
+expect "run: a program that does not exist" 2 "has no program" ./build.sh run ch21 nonsense
+expect "run: no chapter" 2 "run needs a chapter" ./build.sh run
+expect "run: the program's own exit status 2" 2 "a port is a number" ./build.sh run ch21 server 99999
+expect "run: the program's own exit status 1" 1 "WSAECONNREFUSED" ./build.sh run ch21 client 127.0.0.1 1
+
+mkdir ch22_first ch22_second "my copy"
+cp ch21_event_select/server.c ch22_first/
+cp ch21_event_select/server.c ch22_second/
+cp ch21_event_select/server.c ch21_event_select/client.c "my copy/"
+expect "an ambiguous beginning: status 2 and the choices" 2 "ch22_second" ./build.sh ch22
+expect "a chapter under any name, gcc" 0 '"build\my copy\server.exe"' ./build.sh gcc "my copy"
+expect "a chapter under any name, cl" 0 '"build\my copy\server.exe"' ./build.sh cl "my copy"
+expect "checks of a chapter under any name" 0 "1 passed, 0 failed" \
+    in_wine build/tests/check.exe --only "echoes one" 'build\my copy'
+rm -r ch22_first "my copy"
+
+echo 'int main(void) { return nothing; }' >ch22_second/server.c
+expect "an error: status 1" 1 "nothing" ./build.sh cl
+expect "an error stops a check before it begins" 1 "nothing" ./build.sh cl check
+expect "an error, gcc" 1 "nothing" ./build.sh gcc ch22
+echo 'int main(void) { int unused = 0; return 0; }' >ch22_second/server.c
+expect "a warning passes" 0 "Built" ./build.sh cl ch22
+expect "strict: a warning is an error, gcc" 1 "unused" ./build.sh gcc strict ch22
+expect "strict: a warning is an error, cl" 1 "unused" ./build.sh cl strict ch22
+rm -r ch22_second
+
+# Ctrl+C reaches the program, not the shell around it, and the program stops in order.
+./build.sh run ch21 server 0 >server.log 2>&1 &
+server=$!
+for ((i = 0; i < 100; i++)); do
+    grep -q "listening on" server.log && break
+    sleep 0.1
+done
+kill -INT $server
+expect "run: Ctrl+C stops the server in order" 0 "0 operations pending" \
+    bash -c "tail --pid=$server -f /dev/null; cat server.log"
+
+# A file goes through the client unchanged.
+head -c 300000 /dev/urandom | tr -d Q >file
+./build.sh run ch21 server --quiet 9381 >server.log 2>&1 &
+server=$!
+for ((i = 0; i < 100; i++)); do
+    grep -q "listening on" server.log && break
+    sleep 0.1
+done
+expect "client < file gives the file" 0 "" bash -c './build.sh run ch21 client 127.0.0.1 9381 <file 2>/dev/null | cmp - file'
+kill -INT $server
+wait $server
+
+expect "clean" 0 "" ./build.sh clean
+expect "clean leaves nothing" 1 "" test -e build
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
