@@ -8,6 +8,8 @@
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
 root=$PWD
+# shellcheck source=tests/linux/environment.sh
+source tests/linux/environment.sh
 
 # ---- what is needed ------------------------------------------------------------------------------
 
@@ -39,10 +41,6 @@ install_what_is_missing() {
 }
 
 prepare_wine() {
-    export WINEPREFIX=$root/build/linux/prefix
-    export WINEDEBUG=-all WINEDLLOVERRIDES=mscoree,mshtml= # no offers to install .NET and Gecko
-    export LC_ALL=C.UTF-8                                  # folders with Korean letters
-    unset DISPLAY
     # Wine's server holds every socket of every program, so this bounds the number of clients.
     ulimit -n "$(ulimit -Hn)" 2>/dev/null
     mkdir -p "$WINEPREFIX"
@@ -58,10 +56,7 @@ prepare_wine() {
 
 # Compilers for Wine's cmd: see tests/linux/compile.sh.
 prepare_compilers() {
-    local bin=$root/build/linux/bin name
-    export WINE_LIBRARIES=$root/build/linux/lib
-    export STAND_IN_SCRIPT=$root/tests/linux/compile.sh
-    export WINEPATH="Z:${bin//\//\\}"
+    local bin=$stand_ins name
     [ "$bin/gcc.exe" -nt tests/linux/stand_in.c ] && [ -d "$WINE_LIBRARIES" ] && return
     mkdir -p "$bin" "$WINE_LIBRARIES"
     for name in winecrt0 ws2_32 mswsock ucrtbase kernel32 ntdll; do

@@ -44,27 +44,42 @@ static WSAEVENT create_event(void)
 }
 
 /* Step 21-12: WSAEventSelect makes the socket non-blocking, so connect only begins; FD_CONNECT
- * tells how it ended. */
-static void start_connect(void)
+ * tells how it ended. Returns an error if it could not even begin. */
+static int begin_connect(void)
 {
+    int error = 0;
+
     address_text(address->ai_addr, (int)address->ai_addrlen, server);
     connection = socket(address->ai_family, SOCK_STREAM, IPPROTO_TCP);
     if (connection == INVALID_SOCKET)
-        fail(WSAGetLastError(), "socket for %s", server);
+        return WSAGetLastError();
     if (WSAEventSelect(connection, events[CONNECTION_EVENT],
                        FD_CONNECT | FD_READ | FD_WRITE | FD_CLOSE) == SOCKET_ERROR)
         fail(WSAGetLastError(), "WSAEventSelect");
     narrate(0, "WSAEventSelect", "FD_CONNECT FD_READ FD_WRITE FD_CLOSE");
-
-    int error = 0;
     if (connect(connection, address->ai_addr, (int)address->ai_addrlen) == SOCKET_ERROR)
         error = WSAGetLastError();
     if (error != 0 && error != WSAEWOULDBLOCK)
-        fail(error, "connect %s", server);
+        return error;
     narrate(0, "connect", "%s: %s", server, error == 0 ? "done" : "begun (WSAEWOULDBLOCK)");
+    return 0;
 }
 
-/* A name can have several addresses: localhost is ::1 as well as 127.0.0.1. */
+/* Begins with address, or with the next one that works: localhost is ::1 as well as 127.0.0.1. */
+static void connect_to_server(void)
+{
+    int error;
+
+    while ((error = begin_connect()) != 0) {
+        narrate_failure(0, "connect", error);
+        if (connection != INVALID_SOCKET)
+            closesocket(connection);
+        if (address->ai_next == NULL)
+            fail(error, "connect %s", server);
+        address = address->ai_next;
+    }
+}
+
 static void connect_ended(int error)
 {
     if (error == 0) {
@@ -74,11 +89,11 @@ static void connect_ended(int error)
         return;
     }
     narrate_failure(0, "connect", error);
-    address = address->ai_next;
-    if (address == NULL)
-        fail(error, "connect %s", server);
     closesocket(connection);
-    start_connect();
+    if (address->ai_next == NULL)
+        fail(error, "connect %s", server);
+    address = address->ai_next;
+    connect_to_server();
 }
 
 /* Step 21-14: send until the system refuses; then FD_WRITE will say when to go on. */
@@ -106,7 +121,8 @@ static void send_line(void)
     WSAResetEvent(events[LINE_EVENT]);
     if (input.length == 0) { /* the server sees the end, and echoes what it still has */
         input_ended = true;
-        shutdown(connection, SD_SEND);
+        if (shutdown(connection, SD_SEND) == SOCKET_ERROR)
+            fail(WSAGetLastError(), "shutdown %s", server);
         narrate(0, "shutdown", "SD_SEND: nothing more to send");
         return;
     }
@@ -157,7 +173,7 @@ static bool serve_connection(void)
     if (happened.lNetworkEvents & FD_CLOSE) {
         if (happened.iErrorCode[FD_CLOSE_BIT] != 0)
             fail(happened.iErrorCode[FD_CLOSE_BIT], "receive from %s", server);
-        while (receive()) /* no further event tells of what is still unread */
+        while (receive()) /* FD_CLOSE does not come again: read to the end */
             continue;
         return false;
     }
@@ -198,7 +214,7 @@ int main(int argc, char **argv)
 
     struct addrinfo *addresses = find_addresses(arguments.host, arguments.port);
     address = addresses;
-    start_connect();
+    connect_to_server();
     converse();
 
     closesocket(connection);

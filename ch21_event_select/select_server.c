@@ -7,7 +7,8 @@
  *   cl  /std:c11 select_server.c ..\common\*.c
  *   gcc -std=c11 select_server.c ..\common\*.c -o select_server.exe -lws2_32
  *
- * Left simple on purpose: FD_SETSIZE stays at 64 sockets.
+ * Left simple on purpose: FD_SETSIZE stays at 64 sockets; and when memory or sockets run out, the
+ * server ends.
  */
 #include "../common/common.h"
 
@@ -64,29 +65,29 @@ static SOCKET create_stop_socket(void)
     return created;
 }
 
-static void make_non_blocking(SOCKET socket)
+static void make_non_blocking(SOCKET blocking)
 {
     u_long yes = 1;
-    if (ioctlsocket(socket, FIONBIO, &yes) == SOCKET_ERROR)
+    if (ioctlsocket(blocking, FIONBIO, &yes) == SOCKET_ERROR)
         fail(WSAGetLastError(), "FIONBIO");
 }
 
 static void accept_client(void)
 {
-    SOCKET socket = accept(listener, NULL, NULL);
-    if (socket == INVALID_SOCKET) {
+    SOCKET accepted = accept(listener, NULL, NULL);
+    if (accepted == INVALID_SOCKET) {
         int error = WSAGetLastError();
         narrate_failure(0, "accept", error);
         if (error == WSAEMFILE || error == WSAENOBUFS)
             fail(error, "accept");
         return; /* any other error: that client has gone again already */
     }
-    make_non_blocking(socket); /* a ready socket need not take all that is sent */
+    make_non_blocking(accepted); /* a ready socket need not take all that is sent */
 
     struct client *client = calloc(1, sizeof *client);
     if (client == NULL)
         fail(WSA_NOT_ENOUGH_MEMORY, "memory for a client");
-    client->socket = socket;
+    client->socket = accepted;
     client->number = ++clients_served;
     client->state = RECEIVING;
     clients[client_count++] = client;
@@ -201,7 +202,7 @@ static void stop_serving(void)
     closesocket(listener);
     while (client_count > 0)
         close_client(clients[--client_count]);
-    closesocket(stop_socket);
+    /* stop_socket is left to the system: request_stop may still be inside send. */
     print_summary(clients_served, bytes_echoed, 0);
 }
 
@@ -211,6 +212,9 @@ int main(int argc, char **argv)
     start_narration(arguments.quiet, stdout);
     start_winsock();
 
+    stop_socket = create_stop_socket();
+    call_on_ctrl_c(request_stop);
+
     struct addrinfo *address = find_addresses(arguments.host, arguments.port);
     listener = socket(address->ai_family, SOCK_STREAM, IPPROTO_TCP);
     if (listener == INVALID_SOCKET)
@@ -218,11 +222,8 @@ int main(int argc, char **argv)
     listen_at(listener, address);
     freeaddrinfo(address);
     make_non_blocking(listener);
+    narrate(0, "listen", "64 sockets a set: stop, listener, at most %d clients", MAX_CLIENTS);
 
-    stop_socket = create_stop_socket();
-    call_on_ctrl_c(request_stop);
-
-    narrate(0, "select", "64 sockets a set: stop, listener, at most %d clients", MAX_CLIENTS);
     serve_until_stopped();
     stop_serving();
 

@@ -7,7 +7,8 @@
  *   cl  /std:c11 server.c ..\common\*.c
  *   gcc -std=c11 server.c ..\common\*.c -o server.exe -lws2_32
  *
- * Left simple on purpose: one thread, so one wait, so at most 64 events.
+ * Left simple on purpose: one thread, so one wait, so at most 64 events; and when memory or
+ * event objects run out, the server ends.
  */
 #include "../common/common.h"
 
@@ -82,11 +83,12 @@ static void stop_accepting(const char *reason)
     narrate(0, "WSAEventSelect", "listener: nothing, %s", reason);
 }
 
-/* Step 21-6: FD_ACCEPT says that accept will find a client. */
+/* Step 21-6: FD_ACCEPT says that a client has connected. One accept makes it come again if there
+ * are more. */
 static void accept_client(void)
 {
-    SOCKET socket = accept(listener, NULL, NULL);
-    if (socket == INVALID_SOCKET) {
+    SOCKET accepted = accept(listener, NULL, NULL);
+    if (accepted == INVALID_SOCKET) {
         int error = WSAGetLastError();
         narrate_failure(0, "accept", error);
         if (error == WSAEMFILE || error == WSAENOBUFS) {
@@ -100,7 +102,7 @@ static void accept_client(void)
     struct client *client = calloc(1, sizeof *client);
     if (client == NULL)
         fail(WSA_NOT_ENOUGH_MEMORY, "memory for a client");
-    client->socket = socket;
+    client->socket = accepted;
     client->number = ++clients_served;
     client->state = RECEIVING;
     clients[event_count] = client;
@@ -109,7 +111,8 @@ static void accept_client(void)
             (int)(event_count - FIRST_CLIENT + 1), MAX_CLIENTS);
 
     /* The new socket has inherited the listener's event; this call gives it its own. */
-    if (WSAEventSelect(socket, events[event_count], FD_READ | FD_WRITE | FD_CLOSE) == SOCKET_ERROR)
+    if (WSAEventSelect(accepted, events[event_count], FD_READ | FD_WRITE | FD_CLOSE) ==
+        SOCKET_ERROR)
         fail(WSAGetLastError(), "WSAEventSelect of client %d", client->number);
     narrate(client->number, "WSAEventSelect", "FD_READ FD_WRITE FD_CLOSE");
     event_count++;
@@ -148,7 +151,7 @@ static void receive(struct client *client)
     int bytes = recv(client->socket, client->buffer, BUFFER_SIZE, 0);
     if (bytes == SOCKET_ERROR) {
         int error = WSAGetLastError();
-        if (error == WSAEWOULDBLOCK) { /* no error: FD_READ came for bytes that are already here */
+        if (error == WSAEWOULDBLOCK) { /* no error: those bytes have been read already */
             narrate(client->number, "recv", "nothing to receive (WSAEWOULDBLOCK)");
             return;
         }
@@ -203,17 +206,17 @@ static void serve_client(DWORD place)
     WSANETWORKEVENTS happened;
     char text[EVENTS_TEXT_SIZE];
 
-    int error = 0;
     if (WSAEnumNetworkEvents(client->socket, event, &happened) == SOCKET_ERROR) {
-        error = WSAGetLastError();
+        narrate_failure(client->number, "WSAEnumNetworkEvents", WSAGetLastError());
         happened.lNetworkEvents = 0; /* the call has written nothing */
-    } else {
-        error = event_error(&happened);
-        narrate(client->number, "WSAEnumNetworkEvents", "%s",
-                network_events_text(happened.lNetworkEvents, text));
+        client->state = CLOSING;
     }
-    if (error != 0) { /* for example FD_CLOSE with WSAECONNRESET: the client is gone */
-        narrate_failure(client->number, "WSAEnumNetworkEvents", error);
+    narrate(client->number, "WSAEnumNetworkEvents", "%s",
+            network_events_text(happened.lNetworkEvents, text));
+
+    int error = event_error(&happened);
+    if (error != 0) { /* for example WSAECONNRESET with FD_CLOSE: the client is gone */
+        narrate_failure(client->number, "network event", error);
         client->state = CLOSING;
     }
     if (happened.lNetworkEvents & FD_READ)
@@ -225,13 +228,13 @@ static void serve_client(DWORD place)
     if (client->state == RECEIVING && (client->readable || client->peer_closed))
         receive(client);
 
-    /* Step 21-9: after FD_CLOSE no event tells of the last bytes or of the end (recv returns 0),
-     * so the client's own event is signalled here, until the end is read. */
+    /* Step 21-9: FD_CLOSE may come while bytes are still unread, and does not come again for the
+     * end behind them (recv returns 0). So the client's event is signalled here until then. */
     if (client->state == RECEIVING && client->peer_closed)
         WSASetEvent(event);
 
     /* A wait returns the lowest of the signalled events. So whoever was served goes to the back:
-     * then the lowest is always the one that has waited longest. */
+     * then the lowest is always the client that was served longest ago, and nobody starves. */
     remove_place(place);
     if (client->state == CLOSING) {
         close_client(client, event);
@@ -268,7 +271,8 @@ static void serve_until_stopped(void)
     }
 }
 
-/* Step 21-10: nothing is in progress in this model, so closing is all there is to do. */
+/* Step 21-10: no call is in progress in this model, so there is nothing to cancel or to wait for.
+ * What has not been sent back yet is dropped. */
 static void stop_serving(void)
 {
     closesocket(listener);
@@ -277,6 +281,7 @@ static void stop_serving(void)
         close_client(clients[event_count], events[event_count]);
     }
     WSACloseEvent(events[LISTENER]);
+    /* events[STOP] is left to the system: request_stop may still be inside WSASetEvent. */
     print_summary(clients_served, bytes_echoed, 0);
 }
 
@@ -286,21 +291,20 @@ int main(int argc, char **argv)
     start_narration(arguments.quiet, stdout);
     start_winsock();
 
-    /* Step 21-1: a listening socket. */
+    /* Step 21-1: an event for the stop, an event for the listener. */
+    events[STOP] = create_event();
+    events[LISTENER] = create_event();
+    event_count = FIRST_CLIENT;
+    call_on_ctrl_c(request_stop);
+
+    /* Step 21-2: a listening socket. */
     struct addrinfo *address = find_addresses(arguments.host, arguments.port);
     listener = socket(address->ai_family, SOCK_STREAM, IPPROTO_TCP);
     if (listener == INVALID_SOCKET)
         fail(WSAGetLastError(), "socket");
     listen_at(listener, address);
     freeaddrinfo(address);
-
-    /* Step 21-2: an event for the stop, an event for the listener. */
-    events[STOP] = create_event();
-    events[LISTENER] = create_event();
-    event_count = FIRST_CLIENT;
-    narrate(0, "WSACreateEvent", "64 events a wait: stop, listener, at most %d clients",
-            MAX_CLIENTS);
-    call_on_ctrl_c(request_stop);
+    narrate(0, "listen", "64 events a wait: stop, listener, at most %d clients", MAX_CLIENTS);
 
     start_accepting();
     serve_until_stopped();

@@ -40,7 +40,7 @@ void listen_at(SOCKET listener, const struct addrinfo *address)
 
     address_text(address->ai_addr, (int)address->ai_addrlen, text);
     /* Without this, another program could bind the same port with SO_REUSEADDR and take over the
-     * clients; and SO_REUSEADDR is not needed on Windows to start again at once. */
+     * clients. (On Windows SO_REUSEADDR is not what it is on other systems.) */
     if (setsockopt(listener, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char *)&yes, sizeof yes) != 0)
         fail(WSAGetLastError(), "SO_EXCLUSIVEADDRUSE %s", text);
     /* Lets :: take IPv4 clients too. */

@@ -12,10 +12,17 @@
 #define _WIN32_WINNT 0x0601
 #endif
 
+#ifdef _MSC_VER
+#pragma warning(push)
+#pragma warning(disable : 5105) /* cl /std:c11 warns of the headers of older Windows SDKs */
+#endif
 #define WIN32_LEAN_AND_MEAN /* leaves out much of windows.h, so that compiling takes less time */
 #include <winsock2.h>       /* before windows.h, which would otherwise bring in the old winsock.h */
 #include <ws2tcpip.h>
 #include <windows.h>
+#ifdef _MSC_VER
+#pragma warning(pop)
+#endif
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -32,6 +32,7 @@ static int next_byte(void)
 
     if (position == length) {
         position = 0;
+        SetLastError(ERROR_SUCCESS);
         if (!ReadFile(standard_input(), buffer, sizeof buffer, &length, NULL)) {
             int error = (int)GetLastError();
             /* The writer of a pipe has closed it: that is its end of input. */
@@ -39,6 +40,9 @@ static int next_byte(void)
                 fail(error, "read from standard input");
             length = 0;
         }
+        /* Ctrl+C at a console also ends the read; the system is about to end the program. */
+        if (length == 0 && GetLastError() == ERROR_OPERATION_ABORTED)
+            Sleep(INFINITE);
         if (length == 0)
             return END_OF_INPUT;
     }
@@ -48,12 +52,14 @@ static int next_byte(void)
 /* Reads up to the end of the line, of the space, or of the input. */
 static void read_line(struct input *input, bool is_console)
 {
+    static bool ended; /* what comes after the end, or after Ctrl+Z, does not count */
     int byte = 0;
 
     input->length = 0;
-    while (input->length < INPUT_LINE_SIZE && byte != '\n') {
+    while (!ended && input->length < INPUT_LINE_SIZE && byte != '\n') {
         byte = next_byte();
-        if (byte == END_OF_INPUT || (is_console && byte == CONTROL_Z))
+        ended = byte == END_OF_INPUT || (is_console && byte == CONTROL_Z);
+        if (ended)
             return;
         if (is_console && byte == '\r')
             continue; /* a console ends its lines with CR LF */
@@ -121,5 +127,5 @@ void show_prompt(void)
 void print_echo(const char *bytes, int length)
 {
     if (fwrite(bytes, 1, (size_t)length, stdout) != (size_t)length || fflush(stdout) != 0)
-        fail((int)GetLastError(), "write to standard output");
+        fail(0, "write to standard output: the reader has gone, or the disk is full");
 }

@@ -16,7 +16,10 @@ case $status_file in
 esac
 tool=$2
 shift 2
-arguments=("${@//\\//}")
+# cmd leaves wildcards to the compiler; a word that matches nothing stays as it is.
+IFS=
+# shellcheck disable=SC2206 # the expansion is meant
+arguments=(${@//\\//})
 
 headers=/usr/include/wine/wine
 case $tool in

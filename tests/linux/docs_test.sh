@@ -1,0 +1,152 @@
+#!/usr/bin/env bash
+# docs_test.sh - checks the documents like code: both languages have the same headings, blocks and
+# links; links lead somewhere; every command is run; every excerpt stands in the code; the steps of
+# lesson and code agree. The last line: N passed, N failed. Started by build.sh test.
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+root=$PWD
+# shellcheck source=tests/linux/environment.sh
+source tests/linux/environment.sh
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+passed=0
+failed=0
+
+# report NAME PROBLEM: an empty problem is a pass.
+report() {
+    if [ -z "$2" ]; then
+        echo "ok       docs: $1"
+        passed=$((passed + 1))
+    else
+        echo "FAIL     docs: $1"
+        head -n 12 <<<"$2" | cut -c1-200 | sed 's/^/         | /'
+        failed=$((failed + 1))
+    fi
+}
+
+# blocks FILE [LANGUAGE]: the lines of the fenced blocks.
+blocks() {
+    awk -v wanted="${2-}" '/^```/ { inside = !inside; language = substr($0, 4); if (inside) next }
+        inside && (wanted == "" || language == wanted)' "$1"
+}
+
+headings() { awk '/^```/ { inside = !inside } !inside && /^#/ { print $1 }' "$1"; }
+links() { grep -oE '\]\([^)#]+\)' "$1" | sed 's/^](//; s/)$//; s/\.ko\.md$/.md/' | sort; }
+
+# ---- both languages ------------------------------------------------------------------------------
+
+mapfile -t documents < <(git ls-files --cached --others --exclude-standard '*README.md')
+for english in "${documents[@]}"; do
+    korean=${english%.md}.ko.md
+    report "$english: the first lines lead to the other language" "$(
+        [ "$(head -n 1 "$english")" = 'English | [한국어](README.ko.md)' ] || head -n 1 "$english"
+        [ "$(head -n 1 "$korean")" = '[English](README.md) | 한국어' ] || head -n 1 "$korean"
+    )"
+    report "$english: the same headings in Korean" "$(diff <(headings "$english") <(headings "$korean"))"
+    report "$english: the same blocks in Korean" "$(diff <(blocks "$english") <(blocks "$korean"))"
+    report "$english: the same steps in Korean" \
+        "$(diff <(grep -oE 'Step [0-9]+-[0-9]+' "$english") <(grep -oE 'Step [0-9]+-[0-9]+' "$korean"))"
+    report "$english: the same links in Korean" "$(diff <(links "$english") <(links "$korean") | grep -v README)"
+    report "$english: the links lead somewhere" "$(
+        for document in "$english" "$korean"; do
+            grep -oE '\]\([^)#]+\)' "$document" | sed 's/^](//; s/)$//' | while read -r link; do
+                [[ $link == http* ]] || [ -e "$(dirname "$document")/$link" ] || echo "$document: $link"
+            done
+        done
+    )"
+done
+
+# ---- excerpts and steps --------------------------------------------------------------------------
+
+# Every run of lines of a C block must stand in one of the chapter's sources, as it is.
+for lesson in ch*/README.md; do
+    folder=$(dirname "$lesson")
+    report "$lesson: the excerpts stand in the code" "$(
+        awk -v base="$scratch/excerpt." '/^```/ { inside = !inside && $0 == "```c"; if (inside) n++; next }
+            inside { print > (base n) }' "$lesson"
+        for excerpt in "$scratch"/excerpt.*; do
+            [ -e "$excerpt" ] || { echo "no excerpt was found"; break; }
+            found=
+            for source in "$folder"/*.c; do
+                [[ $(<"$source") == *"$(<"$excerpt")"* ]] && found=yes
+            done
+            [ -n "$found" ] || cat "$excerpt"
+            rm "$excerpt"
+        done
+    )"
+    report "$lesson: the steps of the lesson and of the code" "$(
+        diff <(grep -ohE 'Step [0-9]+-[0-9]+' "$lesson" | sort -uV) \
+            <(grep -ohE 'Step [0-9]+-[0-9]+' "$folder"/*.c | sort -uV)
+    )"
+done
+
+# ---- commands ------------------------------------------------------------------------------------
+
+# Runs one command of a document in the folder that it is meant for; prints what went wrong.
+try_command() {
+    local folder=$1 line=$2 output words
+    read -r -a words <<<"$line"
+    case $line in
+    "build.bat test" | "./build.sh test") ;; # this is the run that we are part of
+    "cd "*) [ -d "${line#cd }" ] || echo "no such folder: $line" ;;
+    "build.bat run "* | "./build.sh run "*)
+        # A server waits for clients, and a client for typed lines: here they only print the usage.
+        output=$(eval "./build.sh run ${line#* run } --help" 2>&1 </dev/null)
+        [[ $output == *"usage: "* ]] || echo "$line: $output"
+        ;;
+    "build.bat help" | "build.bat demo"*)
+        output=$(wine cmd /c "${words[@]}" 2>&1 </dev/null) || echo "$line: status $?: $output"
+        [[ $line != *demo* || $output == *"summary: 1 clients served"* ]] || echo "$line: $output"
+        ;;
+    "./build.sh demo"*)
+        output=$(eval "$line" 2>&1 </dev/null) || echo "$line: status $?: $output"
+        tr -d '\r' <<<"$output" >"$scratch/demo"
+        ;;
+    "cl "* | "gcc "*)
+        cp -r common "$scratch/" && cp -r "$folder" "$scratch/chapter"
+        output=$(cd "$scratch/chapter" && wine cmd /c "${words[@]}" 2>&1 </dev/null)
+        [ -e "$scratch/chapter/server.exe" ] || echo "$line: no server.exe: $output"
+        [[ $output != *warning* ]] || echo "$line: $output"
+        rm -rf "$scratch/chapter" "$scratch/common"
+        ;;
+    "x86_64-w64-mingw32-gcc "*)
+        cp -r common "$scratch/" && cp -r "$folder" "$scratch/chapter"
+        output=$(cd "$scratch/chapter" && eval "$line" 2>&1)
+        [ -e "$scratch/chapter/server.exe" ] && [ -z "$output" ] || echo "$line: $output"
+        rm -rf "$scratch/chapter" "$scratch/common"
+        ;;
+    *) echo "this test does not know how to try: $line" ;;
+    esac
+}
+
+declare -A tried
+for document in "${documents[@]}"; do
+    folder=$(dirname "$document")
+    [ "$folder" = . ] && folder=ch21_event_select
+    while read -r line; do
+        [ -n "${tried[$folder $line]-}" ] && continue
+        tried[$folder $line]=yes
+        report "$document: $line" "$(try_command "$folder" "$line")"
+    done < <(blocks "$document" bat && blocks "$document" sh)
+done
+
+# ---- what is printed -----------------------------------------------------------------------------
+
+# Times, threads and places vary from run to run.
+mask() { sed -E 's/ +[0-9]+\.[0-9]{3} +[0-9]+ / TIME THREAD /; s/one of [0-9]+/one of N/; s/event [0-9]+ is/event N is/'; }
+
+report "README.md: what it shows is what the demo prints" "$(
+    [ -s "$scratch/demo" ] || echo "the demo printed nothing"
+    blocks README.md text | grep '|\|^echo' | grep -vE '^(server|client)\.exe' | mask | while read -r line; do
+        mask <"$scratch/demo" | grep -qF -- "$line" || echo "$line"
+    done
+)"
+report "README.md: the command line is the usage" "$(
+    for program in server client; do
+        usage=$(wine "build/ch21_event_select/$program.exe" --help 2>&1 </dev/null | head -n 1 | tr -d '\r')
+        blocks README.md text | grep -qF "$program.exe ${usage#*"$program" }" || echo "$usage"
+    done
+)"
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
