@@ -8,6 +8,7 @@
 enum script {
     ECHO,      /* whatever comes, until the end */
     FRAGMENTS, /* the same, but the first 300 bytes come back one by one */
+    LATE,      /* the same, but reads nothing for half a second */
     CUT,       /* sends back half of what comes first, and closes */
     RESET,     /* the same, but with a reset */
     CLOSE      /* closes at once */
@@ -66,6 +67,10 @@ static DWORD WINAPI play(void *parameter)
     case FRAGMENTS:
         echo(client, 300);
         break;
+    case LATE:
+        Sleep(500);
+        echo(client, 0);
+        break;
     case CUT:
     case RESET: {
         int received = recv(client, bytes, sizeof bytes, 0);
@@ -115,7 +120,7 @@ static void stop_script(struct script_server *server)
 
 /* ---- a client as a child process ----------------------------------------------------------- */
 
-enum { LONG_RUN_MS = 60000 };
+enum { LONG_RUN_MS = 30000 };
 
 struct expectation {
     const void *output; /* what standard output must be; NULL: anything */
@@ -244,6 +249,18 @@ static void long_line(void)
     free(line);
 }
 
+/* More than the connection holds: a send is refused, and must go on where it stopped. */
+static void refused_send(void)
+{
+    char *lines = malloc(PATTERN_SIZE);
+    if (lines == NULL)
+        fail(WSA_NOT_ENOUGH_MEMORY, "long lines");
+    for (size_t i = 0; i < PATTERN_SIZE; i++)
+        lines[i] = (char)(i % 1000000 == 999999 ? '\n' : 'a' + pattern[i] % 26);
+    expect_echo(LATE, lines, PATTERN_SIZE);
+    free(lines);
+}
+
 static void binary(void)
 {
     unsigned char all[256 * 4];
@@ -355,6 +372,7 @@ const struct check client_checks[] = {
     {"no last line end, and lines that are not Q", no_last_line_end},
     {"a line of 1 MiB", long_line},
     {"binary bytes pass unchanged", binary},
+    {"16 MiB while the server does not read", refused_send},
     {"the echo comes in fragments", fragments},
     {"empty input", empty_input},
     {"the line Q ends it", line_q},

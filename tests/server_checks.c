@@ -11,6 +11,15 @@ static void end_peers(SOCKET *peers, int count)
     }
 }
 
+static void cannot_measure(const struct process *server)
+{
+    if (WaitForSingleObject(server->handle, 0) == WAIT_OBJECT_0)
+        trouble(FAILED, "each fail()", "the server has ended by itself: \"%.200s\"",
+                server->error.bytes);
+    else
+        trouble(NO_CHANCE, "measure in harness.c", "the server cannot be measured");
+}
+
 /* ---- what comes back ----------------------------------------------------------------------- */
 
 static void echo_one_byte(void)
@@ -164,7 +173,7 @@ static void never_reads(void)
             trouble(FAILED, "a send that blocks", "another client had to wait %.1f s",
                     (now_ms() - begun) / 1000);
         if (!measured || !measure(&server, &after))
-            trouble(NO_CHANCE, "measure in harness.c", "the server cannot be measured");
+            cannot_measure(&server);
         else if (after.memory > before.memory + 8 * 1024 * 1024)
             trouble(FAILED, "what is kept for a client that does not read?",
                     "expected at most 8 MiB more memory, found %llu MiB",
@@ -352,7 +361,7 @@ static void two_thousand_in_a_row(void)
     Sleep(200); /* the server may still be closing the last one */
     measured = measured && measure(&server, &after);
     if (!measured)
-        trouble(NO_CHANCE, "measure in harness.c", "the server cannot be measured");
+        cannot_measure(&server);
     else if (after.handles > before.handles + 10)
         trouble(FAILED, "WSACloseEvent, closesocket, CloseHandle: once for each client",
                 "expected as many handles as before, found %u after %d connections, %u after %d",
@@ -432,6 +441,64 @@ static void mixed_storm(void)
     stop_server(&server);
 }
 
+/* ---- fairness ------------------------------------------------------------------------------ */
+
+enum { BUSY_PEERS = 4, BUSY_MS = 2500 };
+
+/* Keeps as many bytes on their way as the server takes, so that it always has something to do. */
+static DWORD WINAPI busy_peer(void *parameter)
+{
+    struct storm *storm = parameter;
+    SOCKET peer = connect_peer(storm->port);
+
+    while (peer != INVALID_SOCKET && now_ms() < storm->end &&
+           exchange(peer, pattern, 4 * 1024 * 1024, 256 * 1024))
+        continue;
+    if (peer != INVALID_SOCKET)
+        closesocket(peer);
+    return 0;
+}
+
+static void busy_clients_starve_nobody(void)
+{
+    struct process server;
+    struct storm storms[BUSY_PEERS];
+    HANDLE threads[BUSY_PEERS];
+    double longest = 0;
+    int port, answers = 0;
+    if (!start_server(&server, "--quiet", &port))
+        return;
+    for (int i = 0; i < BUSY_PEERS; i++) {
+        storms[i].port = port;
+        storms[i].end = now_ms() + BUSY_MS;
+        threads[i] = CreateThread(NULL, 0, busy_peer, &storms[i], 0, NULL);
+        if (threads[i] == NULL)
+            fail((int)GetLastError(), "CreateThread");
+    }
+    Sleep(300);
+    SOCKET quiet = connect_peer(port); /* comes last, and asks for little */
+    while (quiet != INVALID_SOCKET && now_ms() < storms[0].end - 300) {
+        double begun = now_ms();
+        if (!exchange(quiet, pattern, 100, 100))
+            break;
+        answers++;
+        longest = now_ms() - begun > longest ? now_ms() - begun : longest;
+        Sleep(5);
+    }
+    for (int i = 0; i < BUSY_PEERS; i++) {
+        WaitForSingleObject(threads[i], INFINITE); /* each wait in it is bounded */
+        CloseHandle(threads[i]);
+    }
+    if (longest > 500 || answers < 10)
+        trouble(FAILED, "which of several signalled events is served first, again and again?",
+                "expected that a quiet client is answered within 0.5 s beside %d busy ones, found "
+                "%.1f s and %d answers",
+                BUSY_PEERS, longest / 1000, answers);
+    if (quiet != INVALID_SOCKET)
+        closesocket(quiet);
+    stop_server(&server);
+}
+
 /* ---- idle, errors, stop -------------------------------------------------------------------- */
 
 static void idle_costs_nothing(void)
@@ -450,7 +517,7 @@ static void idle_costs_nothing(void)
         measured = measured && measure(&server, &after);
         unsigned long long most = running_under_wine() ? 3 : 300000;
         if (!measured)
-            trouble(NO_CHANCE, "measure in harness.c", "the server cannot be measured");
+            cannot_measure(&server);
         else if (after.activity - before.activity > most)
             trouble(FAILED, "a wait with a time-out, or an event that nobody resets",
                     "expected an idle server to sleep, found %llu %s in %d s",
@@ -593,6 +660,7 @@ const struct check server_checks[] = {
     {"a storm of 200 connects", storm_of_connects},
     {"2,000 connections in a row leak nothing", two_thousand_in_a_row},
     {"a mixed storm of 40 clients", mixed_storm},
+    {"busy clients starve nobody", busy_clients_starve_nobody},
     {"idle costs no CPU", idle_costs_nothing},
     {"port in use: status 1, and says so", port_in_use},
     {"wrong arguments: status 2, and the usage", wrong_arguments},
