@@ -55,7 +55,7 @@ goto finish
 :words_are_read
 if not defined opt_verb set "opt_verb=build"
 call :verb_%opt_verb%
-if errorlevel 1 set "opt_status=%errorlevel%"
+set "opt_status=%errorlevel%"
 
 :finish
 if defined opt_double_clicked pause
@@ -254,10 +254,11 @@ exit /b 1
 rem 9009 is what cmd says of a command that it does not find.
 cl >nul 2>nul
 if not errorlevel 9009 exit /b 0
-set "opt_vswhere=%ProgramFiles(x86)%\Microsoft Visual Studio\Installer\vswhere.exe"
-if not exist "%opt_vswhere%" exit /b 1
+set "opt_installer=%ProgramFiles(x86)%\Microsoft Visual Studio\Installer"
+if not exist "%opt_installer%\vswhere.exe" exit /b 1
+set "PATH=%PATH%;%opt_installer%"
 set "opt_studio="
-for /f "usebackq delims=" %%i in (`"%opt_vswhere%" -latest -products * -requires Microsoft.VisualStudio.Component.VC.Tools.x86.x64 -property installationPath`) do set "opt_studio=%%i"
+for /f "usebackq delims=" %%i in (`vswhere -latest -products * -requires Microsoft.VisualStudio.Component.VC.Tools.x86.x64 -property installationPath`) do set "opt_studio=%%i"
 if not defined opt_studio exit /b 1
 if not exist "%opt_studio%\VC\Auxiliary\Build\vcvars64.bat" exit /b 1
 echo Visual Studio in %opt_studio%
