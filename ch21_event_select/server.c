@@ -30,6 +30,7 @@ enum state { RECEIVING, SENDING, CLOSING };
  * been echoed yet is not read, so a client that never reads costs one buffer and no more. */
 struct client {
     SOCKET socket;
+    WSAEVENT event;
     int number;
     enum state state;
     bool readable;    /* FD_READ came, and no recv since */
@@ -42,7 +43,7 @@ struct client {
 static SOCKET listener;
 static bool accepting;
 
-/* events[i] belongs to clients[i]; a client keeps its event but not its place. */
+/* events[i] is the event of clients[i]; a client keeps its event but not its place. */
 static WSAEVENT events[WSA_MAXIMUM_WAIT_EVENTS];
 static struct client *clients[WSA_MAXIMUM_WAIT_EVENTS];
 static DWORD event_count;
@@ -83,41 +84,28 @@ static void stop_accepting(const char *reason)
     narrate(0, "WSAEventSelect", "listener: nothing, %s", reason);
 }
 
-/* Step 21-6: FD_ACCEPT says that a client has connected. One accept makes it come again if there
- * are more. */
-static void accept_client(void)
+static void add_place(struct client *client)
 {
-    SOCKET accepted = accept(listener, NULL, NULL);
-    if (accepted == INVALID_SOCKET) {
-        int error = WSAGetLastError();
-        narrate_failure(0, "accept", error);
-        if (error == WSAEMFILE || error == WSAENOBUFS) {
-            if (event_count == FIRST_CLIENT)
-                fail(error, "accept");
-            stop_accepting("until a client leaves");
-        }
-        return; /* any other error: that client has gone again already */
-    }
-
-    struct client *client = calloc(1, sizeof *client);
-    if (client == NULL)
-        fail(WSA_NOT_ENOUGH_MEMORY, "memory for a client");
-    client->socket = accepted;
-    client->number = ++clients_served;
-    client->state = RECEIVING;
+    events[event_count] = client->event;
     clients[event_count] = client;
-    events[event_count] = create_event();
-    narrate(client->number, "accept", "client %d of at most %d",
-            (int)(event_count - FIRST_CLIENT + 1), MAX_CLIENTS);
-
-    /* The new socket has inherited the listener's event; this call gives it its own. */
-    if (WSAEventSelect(accepted, events[event_count], FD_READ | FD_WRITE | FD_CLOSE) ==
-        SOCKET_ERROR)
-        fail(WSAGetLastError(), "WSAEventSelect of client %d", client->number);
-    narrate(client->number, "WSAEventSelect", "FD_READ FD_WRITE FD_CLOSE");
     event_count++;
-    if (event_count == WSA_MAXIMUM_WAIT_EVENTS)
-        stop_accepting("full");
+}
+
+static void remove_place(DWORD place)
+{
+    event_count--;
+    for (DWORD i = place; i < event_count; i++) {
+        events[i] = events[i + 1];
+        clients[i] = clients[i + 1];
+    }
+}
+
+static void close_client(struct client *client)
+{
+    closesocket(client->socket); /* ends the association with the event, not the event */
+    WSACloseEvent(client->event);
+    narrate(client->number, "closesocket", "closed");
+    free(client);
 }
 
 /* Step 21-8: send until the system refuses. Only a refused send makes FD_WRITE come again. */
@@ -170,6 +158,41 @@ static void receive(struct client *client)
     send_rest(client);
 }
 
+/* Step 21-6: FD_ACCEPT says that a client has connected. One accept makes it come again if there
+ * are more. */
+static void accept_client(void)
+{
+    SOCKET accepted = accept(listener, NULL, NULL);
+    if (accepted == INVALID_SOCKET) {
+        int error = WSAGetLastError();
+        narrate_failure(0, "accept", error);
+        if (error == WSAEMFILE || error == WSAENOBUFS) {
+            if (event_count == FIRST_CLIENT)
+                fail(error, "accept");
+            stop_accepting("until a client leaves");
+        }
+        return; /* any other error: that client has gone again already */
+    }
+
+    struct client *client = calloc(1, sizeof *client);
+    if (client == NULL)
+        fail(WSA_NOT_ENOUGH_MEMORY, "memory for a client");
+    client->socket = accepted;
+    client->event = create_event();
+    client->number = ++clients_served;
+    client->state = RECEIVING;
+    narrate(client->number, "accept", "client %lu of at most %d", event_count - FIRST_CLIENT + 1,
+            MAX_CLIENTS);
+
+    /* The new socket has inherited the listener's event; this call gives it its own. */
+    if (WSAEventSelect(accepted, client->event, FD_READ | FD_WRITE | FD_CLOSE) == SOCKET_ERROR)
+        fail(WSAGetLastError(), "WSAEventSelect of client %d", client->number);
+    narrate(client->number, "WSAEventSelect", "FD_READ FD_WRITE FD_CLOSE");
+    add_place(client);
+    if (event_count == WSA_MAXIMUM_WAIT_EVENTS)
+        stop_accepting("full");
+}
+
 /* The error that came with one of the events; only the events that happened have a valid one. */
 static int event_error(const WSANETWORKEVENTS *happened)
 {
@@ -181,32 +204,14 @@ static int event_error(const WSANETWORKEVENTS *happened)
     return 0;
 }
 
-static void remove_place(DWORD place)
-{
-    event_count--;
-    for (DWORD i = place; i < event_count; i++) {
-        events[i] = events[i + 1];
-        clients[i] = clients[i + 1];
-    }
-}
-
-static void close_client(struct client *client, WSAEVENT event)
-{
-    closesocket(client->socket); /* ends the association with the event, not the event */
-    WSACloseEvent(event);
-    narrate(client->number, "closesocket", "closed");
-    free(client);
-}
-
 /* Step 21-5: which events were they? The call copies the record, clears it, resets the event. */
 static void serve_client(DWORD place)
 {
     struct client *client = clients[place];
-    WSAEVENT event = events[place];
     WSANETWORKEVENTS happened;
     char text[EVENTS_TEXT_SIZE];
 
-    if (WSAEnumNetworkEvents(client->socket, event, &happened) == SOCKET_ERROR) {
+    if (WSAEnumNetworkEvents(client->socket, client->event, &happened) == SOCKET_ERROR) {
         narrate_failure(client->number, "WSAEnumNetworkEvents", WSAGetLastError());
         happened.lNetworkEvents = 0; /* the call has written nothing */
         client->state = CLOSING;
@@ -231,19 +236,17 @@ static void serve_client(DWORD place)
     /* Step 21-9: FD_CLOSE may come while bytes are still unread, and does not come again for the
      * end behind them (recv returns 0). So the client's event is signalled here until then. */
     if (client->state == RECEIVING && client->peer_closed)
-        WSASetEvent(event);
+        WSASetEvent(client->event);
 
     /* A wait returns the lowest of the signalled events. So whoever was served goes to the back:
      * then the lowest is always the client that was served longest ago, and nobody starves. */
     remove_place(place);
     if (client->state == CLOSING) {
-        close_client(client, event);
+        close_client(client);
         if (!accepting)
             start_accepting();
     } else {
-        events[event_count] = event;
-        clients[event_count] = client;
-        event_count++;
+        add_place(client);
     }
 }
 
@@ -276,10 +279,8 @@ static void serve_until_stopped(void)
 static void stop_serving(void)
 {
     closesocket(listener);
-    while (event_count > FIRST_CLIENT) {
-        event_count--;
-        close_client(clients[event_count], events[event_count]);
-    }
+    for (DWORD i = FIRST_CLIENT; i < event_count; i++)
+        close_client(clients[i]);
     WSACloseEvent(events[LISTENER]);
     /* events[STOP] is left to the system: request_stop may still be inside WSASetEvent. */
     print_summary(clients_served, bytes_echoed, 0);
