@@ -1,0 +1,346 @@
+/*
+ * Chapter 22: overlapped I/O with events - the echo server.
+ *
+ * The program lends the system a buffer with WSARecv or WSASend, which return at once. The system
+ * transfers the bytes and tells through an event object *that* it is done.
+ *
+ *   cl  /std:c11 server.c ..\common\*.c
+ *   gcc -std=c11 server.c ..\common\*.c -o server.exe -lws2_32
+ *
+ * Left simple on purpose: one thread, so one wait, so at most 64 events; and when memory or
+ * event objects run out, the server ends.
+ */
+#include "../common/common.h"
+
+#include <stdlib.h>
+
+enum {
+    BUFFER_SIZE = 128 * 1024, /* an experiment: make it 5 and count the WSARecv */
+
+    /* One wait takes 64 events: the stop event, the listener's, and one for each client. */
+    STOP = 0,
+    LISTENER = 1,
+    FIRST_CLIENT = 2,
+    MAX_CLIENTS = WSA_MAXIMUM_WAIT_EVENTS - FIRST_CLIENT
+};
+
+enum state { RECEIVING, SENDING, CLOSING };
+
+/* A client is receiving, then sends all of it back, then is receiving again ...: what has not
+ * been echoed yet is not read, so a client that never reads costs one buffer and no more.
+ * While the operation is in progress, overlapped and buffer belong to the system. */
+struct client {
+    SOCKET socket;
+    WSAEVENT event;
+    int number;
+    enum state state;
+    WSAOVERLAPPED overlapped; /* of the one operation in progress */
+    int received;             /* bytes in buffer */
+    int sent;                 /* bytes of them that are sent back */
+    char buffer[BUFFER_SIZE];
+};
+
+static SOCKET listener;
+static bool accepting;
+
+/* events[i] is the event of clients[i]; a client keeps its event but not its place. */
+static WSAEVENT events[WSA_MAXIMUM_WAIT_EVENTS];
+static struct client *clients[WSA_MAXIMUM_WAIT_EVENTS];
+static DWORD event_count;
+
+static int clients_served;
+static long long bytes_echoed;
+static int operations_pending;
+
+/* Ctrl+C is one more event in the same wait. */
+static void request_stop(void)
+{
+    WSASetEvent(events[STOP]);
+}
+
+static WSAEVENT create_event(void)
+{
+    WSAEVENT event = WSACreateEvent(); /* manual-reset: signalled until somebody resets it */
+    if (event == WSA_INVALID_EVENT)
+        fail(WSAGetLastError(), "WSACreateEvent");
+    return event;
+}
+
+/* Step 22-3: new clients are announced as in chapter 21. */
+static void start_accepting(void)
+{
+    if (WSAEventSelect(listener, events[LISTENER], FD_ACCEPT) == SOCKET_ERROR)
+        fail(WSAGetLastError(), "WSAEventSelect of the listener");
+    accepting = true;
+    narrate(0, "WSAEventSelect", "listener: FD_ACCEPT");
+}
+
+/* Late clients wait in the listener's backlog until there is a place for them. */
+static void stop_accepting(const char *reason)
+{
+    if (WSAEventSelect(listener, events[LISTENER], 0) == SOCKET_ERROR)
+        fail(WSAGetLastError(), "WSAEventSelect of the listener");
+    WSAResetEvent(events[LISTENER]);
+    accepting = false;
+    narrate(0, "WSAEventSelect", "listener: nothing, %s", reason);
+}
+
+static void add_place(struct client *client)
+{
+    events[event_count] = client->event;
+    clients[event_count] = client;
+    event_count++;
+}
+
+static void remove_place(DWORD place)
+{
+    event_count--;
+    for (DWORD i = place; i < event_count; i++) {
+        events[i] = events[i + 1];
+        clients[i] = clients[i + 1];
+    }
+}
+
+/* Only for a client without an operation in progress: the system still writes into the others. */
+static void close_client(struct client *client)
+{
+    closesocket(client->socket);
+    WSACloseEvent(client->event);
+    narrate(client->number, "closesocket", "closed");
+    free(client);
+}
+
+/* Each operation begins with a fresh OVERLAPPED; the event in it is what makes it notify. */
+static WSAOVERLAPPED *fresh_overlapped(struct client *client)
+{
+    memset(&client->overlapped, 0, sizeof client->overlapped);
+    client->overlapped.hEvent = client->event;
+    return &client->overlapped;
+}
+
+/* Step 22-7: WSARecv and WSASend have three outcomes.
+ *   0               done at once; the event is signalled already
+ *   WSA_IO_PENDING  in progress; the event will be signalled
+ *   another error   failed: nothing is in progress, and the event will never be signalled */
+enum outcome { DONE, PENDING, FAILED };
+
+static enum outcome outcome_of(struct client *client, const char *call, int result)
+{
+    int error = result == 0 ? 0 : WSAGetLastError();
+    if (error != 0 && error != WSA_IO_PENDING) {
+        narrate_failure(client->number, call, error);
+        client->state = CLOSING;
+        return FAILED;
+    }
+    operations_pending++;
+    narrate(client->number, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
+    return error == 0 ? DONE : PENDING;
+}
+
+/* Step 22-8: how did the operation end? Returns false if it failed. With wait, the call itself
+ * waits until the operation is done. */
+static bool operation_result(struct client *client, BOOL wait, DWORD *bytes)
+{
+    DWORD flags; /* the call writes it, whether somebody wants it or not */
+    BOOL succeeded =
+        WSAGetOverlappedResult(client->socket, &client->overlapped, bytes, wait, &flags);
+    int error = WSAGetLastError();
+
+    operations_pending--;
+    if (!succeeded) {
+        narrate_failure(client->number, "WSAGetOverlappedResult", error);
+        client->state = CLOSING;
+        return false;
+    }
+    narrate(client->number, "WSAGetOverlappedResult", "%lu bytes %s", *bytes,
+            client->state == SENDING ? "sent" : "received");
+    return true;
+}
+
+static void send_completed(struct client *client, DWORD bytes)
+{
+    client->sent += (int)bytes;
+    bytes_echoed += bytes;
+}
+
+/* Step 22-6: send until all is sent, or until a send is pending. A send that is done at once can
+ * ask for its result at once: that saves a wait. */
+static void send_rest(struct client *client)
+{
+    client->state = SENDING;
+    while (client->sent < client->received) {
+        WSABUF rest = {(ULONG)(client->received - client->sent), client->buffer + client->sent};
+        int result = WSASend(client->socket, &rest, 1, NULL, 0, fresh_overlapped(client), NULL);
+        DWORD bytes;
+        if (outcome_of(client, "WSASend", result) != DONE ||
+            !operation_result(client, FALSE, &bytes))
+            return;
+        send_completed(client, bytes);
+    }
+    client->state = RECEIVING;
+}
+
+static void receive_completed(struct client *client, DWORD bytes)
+{
+    if (bytes == 0) { /* the client has sent all it wanted, and all of it is echoed */
+        shutdown(client->socket, SD_SEND);
+        client->state = CLOSING;
+        return;
+    }
+    client->received = (int)bytes;
+    client->sent = 0;
+    send_rest(client);
+}
+
+/* Step 22-5: the receive begins before there is anything to receive. One that is done at once is
+ * left to the wait all the same, so that nobody can keep this thread to himself. */
+static void receive(struct client *client)
+{
+    WSABUF space = {BUFFER_SIZE,
+                    client->buffer}; /* the array itself may go when the call returns */
+    DWORD flags = 0;
+    int result = WSARecv(client->socket, &space, 1, NULL, &flags, fresh_overlapped(client), NULL);
+    outcome_of(client, "WSARecv", result);
+}
+
+/* Step 22-4: FD_ACCEPT says that a client has connected. One accept makes it come again if there
+ * are more. */
+static void accept_client(void)
+{
+    SOCKET accepted = accept(listener, NULL, NULL);
+    if (accepted == INVALID_SOCKET) {
+        int error = WSAGetLastError();
+        narrate_failure(0, "accept", error);
+        if (error == WSAEMFILE || error == WSAENOBUFS) {
+            if (event_count == FIRST_CLIENT)
+                fail(error, "accept");
+            stop_accepting("until a client leaves");
+        }
+        return; /* any other error: that client has gone again already */
+    }
+
+    struct client *client = calloc(1, sizeof *client);
+    if (client == NULL)
+        fail(WSA_NOT_ENOUGH_MEMORY, "memory for a client");
+    client->socket = accepted;
+    client->event = create_event();
+    client->number = ++clients_served;
+    client->state = RECEIVING;
+    narrate(client->number, "accept", "client %lu of at most %d", event_count - FIRST_CLIENT + 1,
+            MAX_CLIENTS);
+
+    /* The new socket has inherited the listener's event, and does not need it: its operations
+     * have an event of their own. */
+    if (WSAEventSelect(accepted, NULL, 0) == SOCKET_ERROR)
+        fail(WSAGetLastError(), "WSAEventSelect of client %d", client->number);
+    receive(client);
+    if (client->state == CLOSING) {
+        close_client(client);
+        return;
+    }
+    add_place(client);
+    if (event_count == WSA_MAXIMUM_WAIT_EVENTS)
+        stop_accepting("full");
+}
+
+/* What follows when the client's operation has completed. */
+static void serve_client(DWORD place)
+{
+    struct client *client = clients[place];
+    DWORD bytes;
+
+    if (operation_result(client, FALSE, &bytes)) {
+        if (client->state == SENDING) {
+            send_completed(client, bytes);
+            send_rest(client);
+        } else {
+            receive_completed(client, bytes);
+        }
+    }
+    if (client->state == RECEIVING)
+        receive(client);
+
+    /* A wait returns the lowest of the signalled events. So whoever was served goes to the back:
+     * then the lowest is always the client that was served longest ago, and nobody starves. */
+    remove_place(place);
+    if (client->state == CLOSING) {
+        close_client(client);
+        if (!accepting)
+            start_accepting();
+    } else {
+        add_place(client);
+    }
+}
+
+/* Step 22-9: one thread waits for everything that can happen. */
+static void serve_until_stopped(void)
+{
+    for (;;) {
+        narrate(0, "WSAWaitForMultipleEvents", "wait for one of %lu events", event_count);
+        DWORD place = WSAWaitForMultipleEvents(event_count, events, FALSE, WSA_INFINITE, FALSE);
+        if (place == WSA_WAIT_FAILED)
+            fail(WSAGetLastError(), "WSAWaitForMultipleEvents");
+        place -= WSA_WAIT_EVENT_0;
+        narrate(0, "WSAWaitForMultipleEvents", "event %lu is signalled", place);
+
+        if (place == STOP)
+            return;
+        if (place == LISTENER) {
+            WSANETWORKEVENTS happened;
+            if (WSAEnumNetworkEvents(listener, events[LISTENER], &happened) == SOCKET_ERROR)
+                fail(WSAGetLastError(), "WSAEnumNetworkEvents of the listener");
+            accept_client();
+        } else {
+            serve_client(place);
+        }
+    }
+}
+
+/* Step 22-10: every client has an operation in progress, and the system may write into its buffer
+ * until that has completed. So it is cancelled first, then waited for, then freed. */
+static void stop_serving(void)
+{
+    closesocket(listener);
+    for (DWORD i = FIRST_CLIENT; i < event_count; i++) {
+        struct client *client = clients[i];
+        DWORD bytes;
+        if (!CancelIoEx((HANDLE)client->socket, &client->overlapped) &&
+            GetLastError() != ERROR_NOT_FOUND) /* not found: it has completed already */
+            fail((int)GetLastError(), "CancelIoEx of client %d", client->number);
+        operation_result(client, TRUE, &bytes);
+        close_client(client);
+    }
+    WSACloseEvent(events[LISTENER]);
+    /* events[STOP] is left to the system: request_stop may still be inside WSASetEvent. */
+    print_summary(clients_served, bytes_echoed, operations_pending);
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = read_server_arguments(argc, argv);
+    start_narration(arguments.quiet, stdout);
+    start_winsock();
+
+    /* Step 22-1: an event for the stop, an event for the listener. */
+    events[STOP] = create_event();
+    events[LISTENER] = create_event();
+    event_count = FIRST_CLIENT;
+    call_on_ctrl_c(request_stop);
+
+    /* Step 22-2: a listening socket. Those that it accepts are overlapped because it is. */
+    struct addrinfo *address = find_addresses(arguments.host, arguments.port);
+    listener =
+        WSASocketW(address->ai_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
+    if (listener == INVALID_SOCKET)
+        fail(WSAGetLastError(), "WSASocket");
+    listen_at(listener, address);
+    freeaddrinfo(address);
+    narrate(0, "listen", "64 events a wait: stop, listener, at most %d clients", MAX_CLIENTS);
+
+    start_accepting();
+    serve_until_stopped();
+    stop_serving();
+
+    stop_winsock();
+    return 0;
+}
