@@ -1,8 +1,8 @@
 /*
- * Chapter 21: asynchronous notification with WSAEventSelect - the client.
+ * Chapter 22: overlapped I/O with completion routines - the client.
  *
- * The keyboard and the connection stand in one wait: typed lines are sent, and what comes back is
- * printed, whichever happens first.
+ * One thread has a send and a receive in progress at the same time, and does other work until the
+ * system calls the routine of one of them.
  *
  *   cl  /std:c11 client.c ..\common\*.c
  *   gcc -std=c11 client.c ..\common\*.c -o client.exe -lws2_32
@@ -13,13 +13,18 @@
 
 enum { BUFFER_SIZE = 64 * 1024 };
 
-/* The two events of the one wait. */
-enum { CONNECTION_EVENT, LINE_EVENT, EVENT_COUNT };
+/* The event of the one wait, for typed lines: the operations need none. */
+enum { LINE_EVENT, EVENT_COUNT };
 
 static SOCKET connection;
-static const struct addrinfo *address; /* the server's address that is tried */
 static char server[ADDRESS_TEXT_SIZE];
 static WSAEVENT events[EVENT_COUNT];
+
+/* While an operation is in progress, its OVERLAPPED and its buffer belong to the system. */
+static WSAOVERLAPPED send_overlapped;
+static WSAOVERLAPPED receive_overlapped;
+static char buffer[BUFFER_SIZE];
+static bool open; /* the server has not closed */
 
 static struct input input;
 static bool sending;     /* the line in input is on its way */
@@ -29,6 +34,13 @@ static bool input_ended; /* nothing more will be sent */
 static long long sent; /* bytes in all */
 static long long received;
 
+/* The other work: looking for prime numbers. */
+enum { NUMBERS = 1000000, NUMBERS_AT_A_TIME = 100 };
+static int numbers_tested;
+static int tested_during_both; /* of them: while a send and a receive were in progress */
+static int primes_found;
+static int numbers_told_of; /* in the narration */
+
 /* The thread that reads standard input calls this when a line is there. */
 static void line_ready(void)
 {
@@ -37,87 +49,93 @@ static void line_ready(void)
 
 static WSAEVENT create_event(void)
 {
-    WSAEVENT event = WSACreateEvent();
+    WSAEVENT event = WSACreateEvent(); /* manual-reset: signalled until somebody resets it */
     if (event == WSA_INVALID_EVENT)
         fail(WSAGetLastError(), "WSACreateEvent");
     return event;
 }
 
-/* Step 21-12: WSAEventSelect makes the socket non-blocking, so connect only begins; FD_CONNECT
- * tells how it ended. Returns an error if it could not even begin. */
-static int begin_connect(void)
+/* Step 22-30: an overlapped socket. Tries one address after the other: localhost is ::1 as well
+ * as 127.0.0.1. This connect waits; chapter 21 has one that does not. */
+static void connect_to_server(const struct addrinfo *address)
 {
-    int error = 0;
-
-    address_text(address->ai_addr, (int)address->ai_addrlen, server);
-    connection = socket(address->ai_family, SOCK_STREAM, IPPROTO_TCP);
-    if (connection == INVALID_SOCKET)
-        return WSAGetLastError();
-    if (WSAEventSelect(connection, events[CONNECTION_EVENT],
-                       FD_CONNECT | FD_READ | FD_WRITE | FD_CLOSE) == SOCKET_ERROR)
-        fail(WSAGetLastError(), "WSAEventSelect");
-    narrate(0, "WSAEventSelect", "FD_CONNECT FD_READ FD_WRITE FD_CLOSE");
-    if (connect(connection, address->ai_addr, (int)address->ai_addrlen) == SOCKET_ERROR)
-        error = WSAGetLastError();
-    if (error != 0 && error != WSAEWOULDBLOCK)
-        return error;
-    narrate(0, "connect", "%s: %s", server, error == 0 ? "done" : "begun (WSAEWOULDBLOCK)");
-    return 0;
-}
-
-/* Begins with address, or with the next one that works: localhost is ::1 as well as 127.0.0.1. */
-static void connect_to_server(void)
-{
-    int error;
-
-    while ((error = begin_connect()) != 0) {
+    for (; address != NULL; address = address->ai_next) {
+        address_text(address->ai_addr, (int)address->ai_addrlen, server);
+        connection =
+            WSASocketW(address->ai_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
+        if (connection != INVALID_SOCKET &&
+            connect(connection, address->ai_addr, (int)address->ai_addrlen) == 0)
+            break;
+        int error = WSAGetLastError();
         narrate_failure(0, "connect", error);
         if (connection != INVALID_SOCKET)
             closesocket(connection);
         if (address->ai_next == NULL)
             fail(error, "connect %s", server);
-        address = address->ai_next;
     }
+    narrate(0, "connect", "connected to %s", server);
+    open = true;
+
+    /* The system would copy a line into a buffer of its own, and call that done. Without such a
+     * buffer the send lasts as long as the transfer: here that is what there is to see. */
+    const int no_buffer = 0;
+    if (setsockopt(connection, SOL_SOCKET, SO_SNDBUF, (const char *)&no_buffer, sizeof no_buffer))
+        fail(WSAGetLastError(), "setsockopt SO_SNDBUF");
 }
 
-static void connect_ended(int error)
+/* The three outcomes: done at once (0), in progress (WSA_IO_PENDING), failed. In the first two the
+ * routine will be called. */
+static void check_outcome(const char *call, const char *tried, int result)
 {
-    if (error == 0) {
-        narrate(0, "connect", "connected to %s", server);
-        start_input(&input, line_ready);
-        show_prompt();
-        return;
-    }
-    narrate_failure(0, "connect", error);
-    closesocket(connection);
-    if (address->ai_next == NULL)
-        fail(error, "connect %s", server);
-    address = address->ai_next;
-    connect_to_server();
+    int error = result == 0 ? 0 : WSAGetLastError();
+    if (error != 0 && error != WSA_IO_PENDING)
+        fail(error, "%s %s", tried, server);
+    narrate(0, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
 }
 
-/* Step 21-14: send until the system refuses; then FD_WRITE will say when to go on. */
+/* Each operation begins with a fresh OVERLAPPED. It needs no event: the routine is called. */
+static WSAOVERLAPPED *fresh_overlapped(WSAOVERLAPPED *overlapped)
+{
+    memset(overlapped, 0, sizeof *overlapped);
+    return overlapped;
+}
+
+/* The routines, which the system calls. Operations and routines need each other. */
+static void CALLBACK send_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
+                                    DWORD flags);
+static void CALLBACK receive_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
+                                       DWORD flags);
+
+/* Step 22-31: the receive begins before there is anything to receive, and stays in progress while
+ * lines are sent. */
+static void receive(void)
+{
+    WSABUF space = {BUFFER_SIZE, buffer};
+    DWORD flags = 0;
+    int result = WSARecv(connection, &space, 1, NULL, &flags, fresh_overlapped(&receive_overlapped),
+                         receive_completed);
+    check_outcome("WSARecv", "receive from", result);
+}
+
+/* Step 22-32: the send begins; the line must not change until it is done. */
 static void send_rest(void)
 {
-    while (line_sent < input.length) {
-        int bytes = send(connection, input.line + line_sent, input.length - line_sent, 0);
-        if (bytes == SOCKET_ERROR) {
-            int error = WSAGetLastError();
-            if (error != WSAEWOULDBLOCK)
-                fail(error, "send to %s", server);
-            narrate(0, "send", "refused (WSAEWOULDBLOCK): FD_WRITE will come");
-            return;
-        }
-        narrate(0, "send", "%d bytes", bytes);
-        line_sent += bytes;
-        sent += bytes;
-    }
-    sending = false;
-    next_line(&input);
+    WSABUF rest = {(ULONG)(input.length - line_sent), input.line + line_sent};
+    int result =
+        WSASend(connection, &rest, 1, NULL, 0, fresh_overlapped(&send_overlapped), send_completed);
+    check_outcome("WSASend", "send to", result);
+}
+
+static void narrate_work(void)
+{
+    if (numbers_tested > numbers_told_of)
+        narrate(0, "work", "%d numbers tested meanwhile", numbers_tested - numbers_told_of);
+    numbers_told_of = numbers_tested;
 }
 
 static void send_line(void)
 {
+    narrate_work();
     WSAResetEvent(events[LINE_EVENT]);
     if (input.length == 0) { /* the server sees the end, and echoes what it still has */
         input_ended = true;
@@ -131,72 +149,102 @@ static void send_line(void)
     send_rest();
 }
 
-/* Step 21-15: one recv for one FD_READ. Returns false when the server has closed. */
-static bool receive(void)
+static void prompt_if_all_is_back(void)
 {
-    static char buffer[BUFFER_SIZE];
-
-    int bytes = recv(connection, buffer, BUFFER_SIZE, 0);
-    if (bytes == SOCKET_ERROR) {
-        int error = WSAGetLastError();
-        if (error != WSAEWOULDBLOCK)
-            fail(error, "receive from %s", server);
-        narrate(0, "recv", "nothing to receive (WSAEWOULDBLOCK)");
-        return true;
-    }
-    narrate(0, "recv", "%d bytes", bytes);
-    if (bytes == 0)
-        return false;
-    received += bytes;
-    print_echo(buffer, bytes);
     if (received == sent && !sending && !input_ended)
         show_prompt();
-    return true;
 }
 
-/* Step 21-13: what happened to the connection? Returns false when the server has closed. */
-static bool serve_connection(void)
+/* How did the operation end? The system tells the routine. The error comes first: with one, bytes
+ * is 0 and means nothing. */
+static void operation_result(WSAOVERLAPPED *overlapped, const char *tried, DWORD error, DWORD bytes)
 {
-    WSANETWORKEVENTS happened;
-    char text[EVENTS_TEXT_SIZE];
+    bool was_send = overlapped == &send_overlapped;
 
-    if (WSAEnumNetworkEvents(connection, events[CONNECTION_EVENT], &happened) == SOCKET_ERROR)
-        fail(WSAGetLastError(), "WSAEnumNetworkEvents");
-    narrate(0, "WSAEnumNetworkEvents", "%s", network_events_text(happened.lNetworkEvents, text));
+    narrate_work();
+    if (error != 0)
+        fail((int)error, "%s %s", tried, server);
+    narrate(0, was_send ? "send_completed" : "receive_completed", "%lu bytes %s", bytes,
+            was_send ? "sent" : "received");
+}
 
-    if (happened.lNetworkEvents & FD_CONNECT) {
-        int error = happened.iErrorCode[FD_CONNECT_BIT];
-        connect_ended(error);
-        if (error != 0)
-            return true; /* the other events were those of the socket that is closed now */
-    }
-    if (happened.lNetworkEvents & FD_CLOSE) {
-        if (happened.iErrorCode[FD_CLOSE_BIT] != 0)
-            fail(happened.iErrorCode[FD_CLOSE_BIT], "receive from %s", server);
-        while (receive()) /* FD_CLOSE does not come again: read to the end */
-            continue;
-        return false;
-    }
-    if (happened.lNetworkEvents & FD_READ)
-        receive();
-    if (happened.lNetworkEvents & FD_WRITE && sending)
+/* Step 22-33: the system calls this when a send has completed, but only while this thread waits
+ * alertably. */
+static void CALLBACK send_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
+                                    DWORD flags)
+{
+    (void)flags;
+    operation_result(overlapped, "send to", error, bytes);
+    line_sent += (int)bytes;
+    sent += bytes;
+    if (line_sent < input.length) {
         send_rest();
-    return true;
+        return;
+    }
+    sending = false;
+    next_line(&input);
+    prompt_if_all_is_back(); /* the echo may be here before the send is known to be done */
+}
+
+/* It begins the next receive itself. The server cannot keep this wait from its events with that:
+ * it has no more to send than it was sent. */
+static void CALLBACK receive_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
+                                       DWORD flags)
+{
+    (void)flags;
+    operation_result(overlapped, "receive from", error, bytes);
+    if (bytes == 0) {
+        open = false;
+        return;
+    }
+    received += bytes;
+    print_echo(buffer, (int)bytes);
+    prompt_if_all_is_back();
+    receive();
+}
+
+static bool is_prime(int number)
+{
+    for (int divisor = 2; divisor <= number / divisor; divisor++)
+        if (number % divisor == 0)
+            return false;
+    return number >= 2;
+}
+
+static void work(void)
+{
+    if (!HasOverlappedIoCompleted(&send_overlapped) &&
+        !HasOverlappedIoCompleted(&receive_overlapped))
+        tested_during_both += NUMBERS_AT_A_TIME;
+    for (int i = 0; i < NUMBERS_AT_A_TIME; i++)
+        primes_found += is_prime(++numbers_tested);
+}
+
+/* Step 22-34: while an echo is on its way the thread works, and only lets the routines run in
+ * between. With nothing to do, it waits. Both waits are alertable: the routines run in here. */
+static DWORD work_until_signalled(void)
+{
+    DWORD place;
+
+    do {
+        bool busy = (sending || received < sent) && numbers_tested < NUMBERS;
+        if (busy)
+            work();
+        place = WSAWaitForMultipleEvents(EVENT_COUNT, events, FALSE, busy ? 0 : WSA_INFINITE, TRUE);
+        if (place == WSA_WAIT_FAILED)
+            fail(WSAGetLastError(), "WSAWaitForMultipleEvents");
+    } while (place == WSA_WAIT_TIMEOUT);
+    return place;
 }
 
 static void converse(void)
 {
-    bool open = true;
-
     while (open) {
-        DWORD place = WSAWaitForMultipleEvents(EVENT_COUNT, events, FALSE, WSA_INFINITE, FALSE);
-        if (place == WSA_WAIT_FAILED)
-            fail(WSAGetLastError(), "WSAWaitForMultipleEvents");
-        if (place - WSA_WAIT_EVENT_0 == CONNECTION_EVENT)
-            open = serve_connection();
-        else
+        if (work_until_signalled() == WSA_WAIT_EVENT_0 + LINE_EVENT)
             send_line();
+        /* else it is WSA_WAIT_IO_COMPLETION: routines have run, and have done it all */
     }
+    /* With a send still in progress it ends here, too: so nothing is freed that it uses. */
     if (!input_ended || received != sent)
         fail(0, "receive from %s: the server closed the connection, %lld of %lld bytes came back",
              server, received, sent);
@@ -208,19 +256,21 @@ int main(int argc, char **argv)
     start_narration(arguments.quiet, client_narration_stream());
     start_winsock();
 
-    /* Step 21-11: an event for the connection, an event for typed lines. */
-    events[CONNECTION_EVENT] = create_event();
+    /* Step 22-29: an event for typed lines. */
     events[LINE_EVENT] = create_event();
 
     struct addrinfo *addresses = find_addresses(arguments.host, arguments.port);
-    address = addresses;
-    connect_to_server();
+    connect_to_server(addresses);
+    freeaddrinfo(addresses);
+    receive();
+    start_input(&input, line_ready);
+    show_prompt();
     converse();
 
     closesocket(connection);
-    freeaddrinfo(addresses);
-    WSACloseEvent(events[CONNECTION_EVENT]);
     WSACloseEvent(events[LINE_EVENT]);
+    narrate(0, "work", "%d numbers tested, %d while send and receive were in progress, %d primes",
+            numbers_tested, tested_during_both, primes_found);
     narrate(0, "closesocket", "%lld bytes sent, %lld bytes came back", sent, received);
     stop_winsock();
     return 0;

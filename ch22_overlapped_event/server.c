@@ -196,8 +196,7 @@ static void receive_completed(struct client *client, DWORD bytes)
  * left to the wait all the same, so that nobody can keep this thread to himself. */
 static void receive(struct client *client)
 {
-    WSABUF space = {BUFFER_SIZE,
-                    client->buffer}; /* the array itself may go when the call returns */
+    WSABUF space = {BUFFER_SIZE, client->buffer}; /* all of it, each time */
     DWORD flags = 0;
     int result = WSARecv(client->socket, &space, 1, NULL, &flags, fresh_overlapped(client), NULL);
     outcome_of(client, "WSARecv", result);
