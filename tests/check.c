@@ -4,7 +4,7 @@
  *     check.exe [--only WORD] [--program NAME] FOLDER ...
  *
  * FOLDER holds the programs of a chapter (build\ch21_event_select). Each of them is started as a
- * child process on a free port. One line a check:
+ * child process on a free port. Several folders are checked side by side. One line a check:
  *
  *     ok       the program behaves
  *     FAIL     it does not: what was expected, what came, where to look
@@ -78,29 +78,33 @@ static void run_check(const struct check *check, const char *chapter, const char
 
 bool start_server(struct process *server, const char *options, int *port)
 {
-    char command[500], tag[16];
+    for (int attempt = 1;; attempt++) {
+        char command[500], tag[16];
 
-    *port = free_port();
-    snprintf(tag, sizeof tag, "%d", *port);
-    snprintf(command, sizeof command, "\"%s\" %s %s", program_path, options, tag);
-    if (!start_process(server, command, tag, NULL, NULL)) {
-        char text[ERROR_TEXT_SIZE];
-        trouble(NO_CHANCE, "is it built?", "%s cannot be started: %s", program_path,
-                error_text((int)GetLastError(), text));
-        return false;
+        *port = free_port();
+        snprintf(tag, sizeof tag, "%d", *port);
+        snprintf(command, sizeof command, "\"%s\" %s %s", program_path, options, tag);
+        if (!start_process(server, command, tag, NULL, NULL)) {
+            char text[ERROR_TEXT_SIZE];
+            trouble(NO_CHANCE, "is it built?", "%s cannot be started: %s", program_path,
+                    error_text((int)GetLastError(), text));
+            return false;
+        }
+        int listening = listening_port(server, PATIENCE_MS);
+        if (listening == *port)
+            return true;
+        bool taken = strstr(server->error.bytes, "WSAEADDRINUSE") != NULL;
+        if (taken && attempt == 3)
+            trouble(NO_CHANCE, "run it again", "other programs take the free ports");
+        else if (!taken)
+            trouble(listening == 0 ? TIMED_OUT : FAILED, "listen_at, and the flush after it",
+                    "expected \"listening on 127.0.0.1:%d\", found \"%.200s\" and on standard "
+                    "error \"%.200s\"",
+                    *port, server->output.bytes, server->error.bytes);
+        end_process(server);
+        if (in_trouble())
+            return false;
     }
-    int listening = listening_port(server, PATIENCE_MS);
-    if (listening == *port)
-        return true;
-    if (strstr(server->error.bytes, "WSAEADDRINUSE") != NULL)
-        trouble(NO_CHANCE, "run it again", "another program took port %d meanwhile", *port);
-    else
-        trouble(listening == 0 ? TIMED_OUT : FAILED, "listen_at, and the flush after it",
-                "expected \"listening on 127.0.0.1:%d\", found \"%.200s\" and on standard error "
-                "\"%.200s\"",
-                *port, server->output.bytes, server->error.bytes);
-    end_process(server);
-    return false;
 }
 
 void stop_server(struct process *server)
@@ -391,6 +395,76 @@ static bool check_folder(const char *folder, const char *wanted, const char *onl
     return found;
 }
 
+/* ---- several folders ----------------------------------------------------------------------- */
+
+enum { SIDE_BY_SIDE = 4, MAX_FOLDERS = 64 };
+
+static bool start_own_check(struct process *process, const char *folder, const char *program,
+                            const char *only)
+{
+    char self[300], command[600];
+
+    GetModuleFileNameA(NULL, self, sizeof self);
+    snprintf(command, sizeof command, "\"%s\"%s%s%s%s%s%s \"%s\"", self,
+             program != NULL ? " --program \"" : "", program != NULL ? program : "",
+             program != NULL ? "\"" : "", only != NULL ? " --only \"" : "",
+             only != NULL ? only : "", only != NULL ? "\"" : "", folder);
+    return start_process(process, command, folder, NULL, "");
+}
+
+/* Prints what a run prints, as it comes, except its closing line, whose numbers are added to ours.
+ * False if that line is missing. */
+static bool print_and_count(struct process *process)
+{
+    struct capture *output = &process->output;
+    size_t printed = 0;
+    bool ended = false, counted = false;
+
+    while (!ended) {
+        wait_for_length(output, printed + 1, 1000);
+        EnterCriticalSection(&output->lock);
+        ended = output->ended;
+        const char *end;
+        while ((end = strchr(output->bytes + printed, '\n')) != NULL) {
+            const char *line = output->bytes + printed;
+            int more_passed, more_failed, more_skipped;
+            printed = (size_t)(end + 1 - output->bytes);
+            if (sscanf(line, "%d passed, %d failed, %d skipped", &more_passed, &more_failed,
+                       &more_skipped) == 3) {
+                passed += more_passed;
+                failed += more_failed;
+                skipped += more_skipped;
+                counted = true;
+            } else {
+                printf("%.*s\n", (int)strcspn(line, "\r\n"), line);
+            }
+        }
+        fflush(stdout);
+        LeaveCriticalSection(&output->lock);
+    }
+    return counted;
+}
+
+/* The checks mostly wait, so that those of several folders take little longer than those of one. */
+static void check_side_by_side(const char *const *folders, int count, const char *program,
+                               const char *only)
+{
+    static struct process runs[MAX_FOLDERS];
+    int started = 0;
+
+    for (int i = 0; i < count; i++) {
+        for (; started < count && started < i + SIDE_BY_SIDE; started++) {
+            if (!start_own_check(&runs[started], folders[started], program, only))
+                fail((int)GetLastError(), "start the checks of %s", folders[started]);
+        }
+        if (!print_and_count(&runs[i])) {
+            printf("ENV      %s: its checks ended without their closing line\n", folders[i]);
+            failed++;
+        }
+        end_process(&runs[i]);
+    }
+}
+
 static int usage(void)
 {
     fprintf(stderr, "usage: check [--only WORD] [--program NAME] FOLDER ...\n");
@@ -402,8 +476,8 @@ static DWORD WINAPI end_after_a_while(void *nothing)
 {
     (void)nothing;
     Sleep(15 * 60 * 1000);
-    printf("TIMEOUT  the checks did not end within 15 minutes\n%d passed, %d failed\n", passed,
-           failed + 1);
+    printf("TIMEOUT  the checks did not end within 15 minutes\n%d passed, %d failed, %d skipped\n",
+           passed, failed + 1, skipped);
     fflush(stdout);
     TerminateProcess(GetCurrentProcess(), 1);
     return 0;
@@ -411,33 +485,37 @@ static DWORD WINAPI end_after_a_while(void *nothing)
 
 int main(int argc, char **argv)
 {
-    const char *only = NULL, *program = NULL;
-    int folders = 0;
+    const char *only = NULL, *program = NULL, *folders[MAX_FOLDERS];
+    int count = 0;
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
+            only = argv[++i];
+        else if (strcmp(argv[i], "--program") == 0 && i + 1 < argc)
+            program = argv[++i];
+        else if (argv[i][0] != '-' && count < MAX_FOLDERS)
+            folders[count++] = argv[i];
+        else
+            return usage();
+    }
+    if (count == 0)
+        return usage();
 
     InitializeCriticalSection(&noting);
     start_winsock();
-    fill_pattern();
     CloseHandle(CreateThread(NULL, 0, end_after_a_while, NULL, 0, NULL));
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
-            only = argv[++i];
-        } else if (strcmp(argv[i], "--program") == 0 && i + 1 < argc) {
-            program = argv[++i];
-        } else if (argv[i][0] == '-') {
-            return usage();
-        } else if (check_folder(argv[i], program, only)) {
-            folders++;
-        } else {
-            printf("ENV      %s: no program to check: is it built?\n", argv[i]);
+    if (count > 1) {
+        check_side_by_side(folders, count, program, only);
+    } else {
+        fill_pattern();
+        if (!check_folder(folders[0], program, only)) {
+            printf("ENV      %s: no program to check: is it built?\n", folders[0]);
             failed++;
-            folders++;
         }
-    }
-    if (folders == 0)
-        return usage();
-    if (passed + failed + skipped == 0) {
-        printf("ENV      no check has a name with \"%s\"\n", only);
-        failed++;
+        if (passed + failed + skipped == 0) {
+            printf("ENV      no check has a name with \"%s\"\n", only);
+            failed++;
+        }
     }
     printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
     stop_winsock();
