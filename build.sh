@@ -43,7 +43,7 @@ install_what_is_missing() {
 prepare_wine() {
     # Wine's server holds every socket of every program, so this bounds the number of clients.
     ulimit -n "$(ulimit -Hn)" 2>/dev/null
-    mkdir -p "$WINEPREFIX"
+    mkdir -p "$WINEPREFIX" "$CCACHE_DIR"
     [ -e "$WINEPREFIX/ready" ] || echo "build.sh: preparing Wine in build/linux, once" >&2
     # Wine's services begin with the first program, and keep its standard output for some seconds:
     # this one's, so that whoever reads ours does not wait for them.

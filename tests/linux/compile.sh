@@ -46,13 +46,18 @@ compile_and_link() {
     return $status
 }
 
+# With Debian's ccache, what did not change since the last time is not compiled again; common/ is
+# the same for every program.
+cached=()
+command -v ccache >/dev/null && cached=(ccache)
+
 headers=/usr/include/wine/wine
 case $tool in
 gcc)
-    compile_and_link x86_64-w64-mingw32-gcc
+    compile_and_link "${cached[@]}" x86_64-w64-mingw32-gcc
     ;;
 clang)
-    compile_and_link clang --target=x86_64-w64-mingw32 -Wno-unused-command-line-argument \
+    compile_and_link "${cached[@]}" clang --target=x86_64-w64-mingw32 -Wno-unused-command-line-argument \
         -L"$(dirname "$(x86_64-w64-mingw32-gcc -print-libgcc-file-name)")"
     ;;
 cl)

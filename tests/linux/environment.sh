@@ -10,3 +10,5 @@ export STAND_IN_SCRIPT=$root/tests/linux/compile.sh # what the stand-ins run
 export WINE_LIBRARIES=$root/build/linux/lib         # Wine's import libraries under cl.exe's names
 stand_ins=$root/build/linux/bin
 export WINEPATH="Z:${stand_ins//\//\\}" # comes before Wine's own PATH
+
+export CCACHE_DIR=$root/build/linux/ccache CCACHE_NOHASHDIR=1 # any copy of the repository may use it
