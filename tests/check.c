@@ -412,8 +412,20 @@ static bool start_own_check(struct process *process, const char *folder, const c
     return start_process(process, command, folder, NULL, "");
 }
 
-/* Prints what a run prints, as it comes, except its closing line, whose numbers are added to ours.
- * False if that line is missing. */
+/* "N passed, N failed, N skipped": adds the numbers to ours. */
+static bool is_closing_line(const char *line)
+{
+    char *rest;
+    int more_passed = (int)strtol(line, &rest, 10);
+    if (rest == line || strncmp(rest, " passed, ", 9) != 0)
+        return false;
+    passed += more_passed;
+    failed += (int)strtol(rest + 9, &rest, 10);
+    skipped += (int)strtol(rest + strlen(" failed, "), NULL, 10);
+    return true;
+}
+
+/* Prints what a run prints, as it comes. False if the closing line is missing. */
 static bool print_and_count(struct process *process)
 {
     struct capture *output = &process->output;
@@ -427,17 +439,11 @@ static bool print_and_count(struct process *process)
         const char *end;
         while ((end = strchr(output->bytes + printed, '\n')) != NULL) {
             const char *line = output->bytes + printed;
-            int more_passed, more_failed, more_skipped;
             printed = (size_t)(end + 1 - output->bytes);
-            if (sscanf(line, "%d passed, %d failed, %d skipped", &more_passed, &more_failed,
-                       &more_skipped) == 3) {
-                passed += more_passed;
-                failed += more_failed;
-                skipped += more_skipped;
+            if (is_closing_line(line))
                 counted = true;
-            } else {
+            else
                 printf("%.*s\n", (int)strcspn(line, "\r\n"), line);
-            }
         }
         fflush(stdout);
         LeaveCriticalSection(&output->lock);
