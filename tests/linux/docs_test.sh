@@ -109,6 +109,10 @@ try_command() {
         [[ $output != *warning* ]] || echo "$line: $output"
         rm -rf "$scratch/chapter" "$scratch/common"
         ;;
+    "diff ch"*)
+        output=$(eval "$line" 2>&1)
+        [ $? = 1 ] || echo "$line: $output"
+        ;;
     "x86_64-w64-mingw32-gcc "*)
         cp -r common "$scratch/" && cp -r "$folder" "$scratch/chapter"
         output=$(cd "$scratch/chapter" && eval "$line" 2>&1)
