@@ -41,6 +41,9 @@ static void echo_text(void)
     if (!start_server(&server, "", &port))
         return;
     converse(port, text, sizeof text - 1, sizeof text);
+    if (!in_trouble() && !wait_for_text(&server.output, "closesocket", PATIENCE_MS))
+        trouble(FAILED, "start_narration, and narrate in close_client",
+                "expected a line about closesocket, found \"%.200s\"", server.output.bytes);
     stop_server(&server);
 }
 
@@ -65,6 +68,34 @@ static void echo_drip(void)
         exchange(peer, pattern + i, 1, 1);
     if (peer != INVALID_SOCKET)
         closesocket(peer);
+    stop_server(&server);
+}
+
+/* A server that receives no more than came the last time still echoes everything. */
+static void long_after_short(void)
+{
+    enum { LONG = 16 * 1024, MOST_LINES = 200 };
+    struct process server;
+    int port, lines = 0;
+    if (!start_server(&server, "", &port))
+        return;
+    SOCKET peer = connect_peer(port);
+    if (peer != INVALID_SOCKET && exchange(peer, pattern, 1, 1) &&
+        exchange(peer, pattern, LONG, LONG)) {
+        shutdown(peer, SD_SEND);
+        receive_end(peer);
+    }
+    if (peer != INVALID_SOCKET)
+        closesocket(peer);
+    EnterCriticalSection(&server.output.lock);
+    for (const char *c = server.output.bytes; *c != '\0'; c++)
+        lines += *c == '\n';
+    LeaveCriticalSection(&server.output.lock);
+    if (lines > MOST_LINES)
+        trouble(FAILED, "WSABUF.len: is it the whole buffer again for each receive?",
+                "expected at most %d lines of narration for %d bytes, found %d: the receives are "
+                "short",
+                MOST_LINES, LONG, lines);
     stop_server(&server);
 }
 
@@ -650,6 +681,7 @@ const struct check server_checks[] = {
     {"echoes text, and narrates", echo_text},
     {"echoes 16 MiB", echo_16_mib},
     {"echoes a drip of single bytes", echo_drip},
+    {"a long message after a short one", long_after_short},
     {"half-close: all comes back, then the end", half_close},
     {"bytes and end together", bytes_and_end_together},
     {"50 resets, and the next client is served", fifty_resets},
