@@ -84,14 +84,14 @@ static void stop_accepting(const char *reason)
     narrate(0, "WSAEventSelect", "listener: nothing, %s", reason);
 }
 
-static void add_place(struct client *client)
+static void add_client(struct client *client)
 {
     events[event_count] = client->event;
     clients[event_count] = client;
     event_count++;
 }
 
-static void remove_place(DWORD place)
+static void remove_client(DWORD place)
 {
     event_count--;
     for (DWORD i = place; i < event_count; i++) {
@@ -188,7 +188,7 @@ static void accept_client(void)
     if (WSAEventSelect(accepted, client->event, FD_READ | FD_WRITE | FD_CLOSE) == SOCKET_ERROR)
         fail(WSAGetLastError(), "WSAEventSelect of client %d", client->number);
     narrate(client->number, "WSAEventSelect", "FD_READ FD_WRITE FD_CLOSE");
-    add_place(client);
+    add_client(client);
     if (event_count == WSA_MAXIMUM_WAIT_EVENTS)
         stop_accepting("full");
 }
@@ -240,13 +240,13 @@ static void serve_client(DWORD place)
 
     /* A wait returns the lowest of the signalled events. So whoever was served goes to the back:
      * then the lowest is always the client that was served longest ago, and nobody starves. */
-    remove_place(place);
+    remove_client(place);
     if (client->state == CLOSING) {
         close_client(client);
         if (!accepting)
             start_accepting();
     } else {
-        add_place(client);
+        add_client(client);
     }
 }
 

@@ -83,6 +83,13 @@ static void connect_to_server(const struct addrinfo *address)
         fail(WSAGetLastError(), "setsockopt SO_SNDBUF");
 }
 
+/* Each operation begins with a fresh OVERLAPPED. It needs no event: the routine is called. */
+static WSAOVERLAPPED *fresh_overlapped(WSAOVERLAPPED *overlapped)
+{
+    memset(overlapped, 0, sizeof *overlapped);
+    return overlapped;
+}
+
 /* The three outcomes: done at once (0), in progress (WSA_IO_PENDING), failed. In the first two the
  * routine will be called. */
 static void check_outcome(const char *call, const char *tried, int result)
@@ -93,29 +100,11 @@ static void check_outcome(const char *call, const char *tried, int result)
     narrate(0, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
 }
 
-/* Each operation begins with a fresh OVERLAPPED. It needs no event: the routine is called. */
-static WSAOVERLAPPED *fresh_overlapped(WSAOVERLAPPED *overlapped)
-{
-    memset(overlapped, 0, sizeof *overlapped);
-    return overlapped;
-}
-
 /* The routines, which the system calls. Operations and routines need each other. */
 static void CALLBACK send_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
                                     DWORD flags);
 static void CALLBACK receive_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
                                        DWORD flags);
-
-/* Step 22-31: the receive begins before there is anything to receive, and stays in progress while
- * lines are sent. */
-static void receive(void)
-{
-    WSABUF space = {BUFFER_SIZE, buffer};
-    DWORD flags = 0;
-    int result = WSARecv(connection, &space, 1, NULL, &flags, fresh_overlapped(&receive_overlapped),
-                         receive_completed);
-    check_outcome("WSARecv", "receive from", result);
-}
 
 /* Step 22-32: the send begins; the line must not change until it is done. */
 static void send_rest(void)
@@ -147,6 +136,17 @@ static void send_line(void)
     sending = true;
     line_sent = 0;
     send_rest();
+}
+
+/* Step 22-31: the receive begins before there is anything to receive, and stays in progress while
+ * lines are sent. */
+static void receive(void)
+{
+    WSABUF space = {BUFFER_SIZE, buffer};
+    DWORD flags = 0;
+    int result = WSARecv(connection, &space, 1, NULL, &flags, fresh_overlapped(&receive_overlapped),
+                         receive_completed);
+    check_outcome("WSARecv", "receive from", result);
 }
 
 static void prompt_if_all_is_back(void)

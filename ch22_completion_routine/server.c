@@ -123,7 +123,7 @@ static WSAOVERLAPPED *fresh_overlapped(struct client *client)
  *   0               done at once; the routine will be called all the same
  *   WSA_IO_PENDING  in progress; the routine will be called
  *   another error   failed: nothing is in progress, and the routine will never be called */
-static void outcome_of(struct client *client, const char *call, int result)
+static void check_outcome(struct client *client, const char *call, int result)
 {
     int error = result == 0 ? 0 : WSAGetLastError();
     if (error != 0 && error != WSA_IO_PENDING) {
@@ -182,7 +182,7 @@ static void send_rest(struct client *client)
     client->state = SENDING;
     int result =
         WSASend(client->socket, &rest, 1, NULL, 0, fresh_overlapped(client), send_completed);
-    outcome_of(client, "WSASend", result);
+    check_outcome(client, "WSASend", result);
 }
 
 static void CALLBACK receive_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
@@ -211,7 +211,7 @@ static void receive(struct client *client)
     DWORD flags = 0;
     int result = WSARecv(client->socket, &space, 1, NULL, &flags, fresh_overlapped(client),
                          receive_completed);
-    outcome_of(client, "WSARecv", result);
+    check_outcome(client, "WSARecv", result);
 }
 
 /* Step 22-26: an alertable wait goes on until no routine is due any more. If the routines began

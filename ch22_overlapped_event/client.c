@@ -83,16 +83,6 @@ static void connect_to_server(const struct addrinfo *address)
         fail(WSAGetLastError(), "setsockopt SO_SNDBUF");
 }
 
-/* The three outcomes: done at once (0), in progress (WSA_IO_PENDING), failed. In the first two the
- * event is or will be signalled. */
-static void check_outcome(const char *call, const char *tried, int result)
-{
-    int error = result == 0 ? 0 : WSAGetLastError();
-    if (error != 0 && error != WSA_IO_PENDING)
-        fail(error, "%s %s", tried, server);
-    narrate(0, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
-}
-
 /* Each operation begins with a fresh OVERLAPPED; the event in it is what makes it notify. */
 static WSAOVERLAPPED *fresh_overlapped(WSAOVERLAPPED *overlapped, WSAEVENT event)
 {
@@ -101,15 +91,14 @@ static WSAOVERLAPPED *fresh_overlapped(WSAOVERLAPPED *overlapped, WSAEVENT event
     return overlapped;
 }
 
-/* Step 22-13: the receive begins before there is anything to receive, and stays in progress while
- * lines are sent. */
-static void receive(void)
+/* The three outcomes: done at once (0), in progress (WSA_IO_PENDING), failed. In the first two the
+ * event is or will be signalled. */
+static void check_outcome(const char *call, const char *tried, int result)
 {
-    WSABUF space = {BUFFER_SIZE, buffer};
-    DWORD flags = 0;
-    int result = WSARecv(connection, &space, 1, NULL, &flags,
-                         fresh_overlapped(&receive_overlapped, events[RECEIVE_EVENT]), NULL);
-    check_outcome("WSARecv", "receive from", result);
+    int error = result == 0 ? 0 : WSAGetLastError();
+    if (error != 0 && error != WSA_IO_PENDING)
+        fail(error, "%s %s", tried, server);
+    narrate(0, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
 }
 
 /* Step 22-14: the send begins; the line must not change until it is done. */
@@ -142,6 +131,17 @@ static void send_line(void)
     sending = true;
     line_sent = 0;
     send_rest();
+}
+
+/* Step 22-13: the receive begins before there is anything to receive, and stays in progress while
+ * lines are sent. */
+static void receive(void)
+{
+    WSABUF space = {BUFFER_SIZE, buffer};
+    DWORD flags = 0;
+    int result = WSARecv(connection, &space, 1, NULL, &flags,
+                         fresh_overlapped(&receive_overlapped, events[RECEIVE_EVENT]), NULL);
+    check_outcome("WSARecv", "receive from", result);
 }
 
 static void prompt_if_all_is_back(void)

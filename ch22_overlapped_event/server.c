@@ -85,14 +85,14 @@ static void stop_accepting(const char *reason)
     narrate(0, "WSAEventSelect", "listener: nothing, %s", reason);
 }
 
-static void add_place(struct client *client)
+static void add_client(struct client *client)
 {
     events[event_count] = client->event;
     clients[event_count] = client;
     event_count++;
 }
 
-static void remove_place(DWORD place)
+static void remove_client(DWORD place)
 {
     event_count--;
     for (DWORD i = place; i < event_count; i++) {
@@ -124,7 +124,7 @@ static WSAOVERLAPPED *fresh_overlapped(struct client *client)
  *   another error   failed: nothing is in progress, and the event will never be signalled */
 enum outcome { DONE, PENDING, FAILED };
 
-static enum outcome outcome_of(struct client *client, const char *call, int result)
+static enum outcome check_outcome(struct client *client, const char *call, int result)
 {
     int error = result == 0 ? 0 : WSAGetLastError();
     if (error != 0 && error != WSA_IO_PENDING) {
@@ -172,7 +172,7 @@ static void send_rest(struct client *client)
         WSABUF rest = {(ULONG)(client->received - client->sent), client->buffer + client->sent};
         int result = WSASend(client->socket, &rest, 1, NULL, 0, fresh_overlapped(client), NULL);
         DWORD bytes;
-        if (outcome_of(client, "WSASend", result) != DONE ||
+        if (check_outcome(client, "WSASend", result) != DONE ||
             !operation_result(client, FALSE, &bytes))
             return;
         send_completed(client, bytes);
@@ -199,7 +199,7 @@ static void receive(struct client *client)
     WSABUF space = {BUFFER_SIZE, client->buffer}; /* all of it, each time */
     DWORD flags = 0;
     int result = WSARecv(client->socket, &space, 1, NULL, &flags, fresh_overlapped(client), NULL);
-    outcome_of(client, "WSARecv", result);
+    check_outcome(client, "WSARecv", result);
 }
 
 /* Step 22-4: FD_ACCEPT says that a client has connected. One accept makes it come again if there
@@ -237,7 +237,7 @@ static void accept_client(void)
         close_client(client);
         return;
     }
-    add_place(client);
+    add_client(client);
     if (event_count == WSA_MAXIMUM_WAIT_EVENTS)
         stop_accepting("full");
 }
@@ -261,13 +261,13 @@ static void serve_client(DWORD place)
 
     /* A wait returns the lowest of the signalled events. So whoever was served goes to the back:
      * then the lowest is always the client that was served longest ago, and nobody starves. */
-    remove_place(place);
+    remove_client(place);
     if (client->state == CLOSING) {
         close_client(client);
         if (!accepting)
             start_accepting();
     } else {
-        add_place(client);
+        add_client(client);
     }
 }
 
