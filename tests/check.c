@@ -402,10 +402,11 @@ enum { SIDE_BY_SIDE = 4, MAX_FOLDERS = 64 };
 static bool start_own_check(struct process *process, const char *folder, const char *program,
                             const char *only)
 {
-    char self[300], command[600];
+    char command[600];
 
-    GetModuleFileNameA(NULL, self, sizeof self);
-    snprintf(command, sizeof command, "\"%s\"%s%s%s%s%s%s \"%s\"", self,
+    /* Without a path: the system looks in the folder of this program first. Its full path may have
+     * letters that the code page lacks. */
+    snprintf(command, sizeof command, "check%s%s%s%s%s%s \"%s\"",
              program != NULL ? " --program \"" : "", program != NULL ? program : "",
              program != NULL ? "\"" : "", only != NULL ? " --only \"" : "",
              only != NULL ? only : "", only != NULL ? "\"" : "", folder);
