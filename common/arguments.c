@@ -26,6 +26,15 @@ static const char server_usage[] =
     "                   can reach; 0.0.0.0 or :: opens the port to the network)\n"
     "  PORT             0 to 65535 (default 9190; 0 picks a free one)\n";
 
+static const char threaded_server_usage[] =
+    "[--quiet] [--threads N] [--host ADDRESS] [PORT]\n"
+    "  Echoes back whatever each client sends, until Ctrl+C.\n"
+    "  --quiet          no narration: only the address and the closing summary\n"
+    "  --threads N      so many workers, 1 to 64 (default: one for each processor)\n"
+    "  --host ADDRESS   where to listen (default 127.0.0.1, which only this machine\n"
+    "                   can reach; 0.0.0.0 or :: opens the port to the network)\n"
+    "  PORT             0 to 65535 (default 9190; 0 picks a free one)\n";
+
 static const char client_usage[] =
     "[--quiet] [HOST [PORT]]\n"
     "  Sends each line of standard input to an echo server and prints what comes back.\n"
@@ -46,13 +55,19 @@ static _Noreturn void wrong_usage(const char *usage, const char *reason, const c
     exit(2);
 }
 
-static void check_port(const char *port, long lowest, const char *usage)
+/* The number that word stands for, or -1 if it is none between lowest and highest. */
+static long number_of(const char *word, long lowest, long highest)
 {
     /* strtol alone would also take " 12", "+12" and "12x". */
-    size_t digits = strspn(port, "0123456789");
-    bool is_number = digits > 0 && digits <= 5 && port[digits] == '\0';
-    long number = is_number ? strtol(port, NULL, 10) : -1;
-    if (number < lowest || number > 65535)
+    size_t digits = strspn(word, "0123456789");
+    bool is_number = digits > 0 && digits <= 5 && word[digits] == '\0';
+    long number = is_number ? strtol(word, NULL, 10) : -1;
+    return number < lowest || number > highest ? -1 : number;
+}
+
+static void check_port(const char *port, long lowest, const char *usage)
+{
+    if (number_of(port, lowest, 65535) < 0)
         wrong_usage(usage,
                     lowest == 0 ? "a port is a number from 0 to 65535"
                                 : "a port is a number from 1 to 65535",
@@ -72,33 +87,53 @@ static void read_option(const char *word, struct arguments *arguments, const cha
     }
 }
 
-struct arguments read_server_arguments(int argc, char **argv)
+static struct arguments read_server(int argc, char **argv, bool threaded)
 {
-    struct arguments arguments = {false, "127.0.0.1", "9190"};
+    struct arguments arguments = {false, "127.0.0.1", "9190", 1};
+    const char *usage = threaded ? threaded_server_usage : server_usage;
     bool has_port = false;
 
     set_program_name(argv[0]);
+    if (threaded) {
+        SYSTEM_INFO system;
+        GetSystemInfo(&system);
+        arguments.threads = (int)system.dwNumberOfProcessors;
+    }
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--host") == 0) {
             if (i + 1 == argc || argv[i + 1][0] == '\0')
-                wrong_usage(server_usage, "--host needs an address", "");
+                wrong_usage(usage, "--host needs an address", "");
             arguments.host = argv[++i];
+        } else if (threaded && strcmp(argv[i], "--threads") == 0) {
+            arguments.threads = i + 1 == argc ? -1 : (int)number_of(argv[++i], 1, 64);
+            if (arguments.threads < 0)
+                wrong_usage(usage, "--threads needs a number from 1 to 64", "");
         } else if (argv[i][0] == '-') {
-            read_option(argv[i], &arguments, server_usage);
+            read_option(argv[i], &arguments, usage);
         } else if (!has_port) {
             arguments.port = argv[i];
             has_port = true;
         } else {
-            wrong_usage(server_usage, "one word too many", argv[i]);
+            wrong_usage(usage, "one word too many", argv[i]);
         }
     }
-    check_port(arguments.port, 0, server_usage);
+    check_port(arguments.port, 0, usage);
     return arguments;
+}
+
+struct arguments read_server_arguments(int argc, char **argv)
+{
+    return read_server(argc, argv, false);
+}
+
+struct arguments read_threaded_server_arguments(int argc, char **argv)
+{
+    return read_server(argc, argv, true);
 }
 
 struct arguments read_client_arguments(int argc, char **argv)
 {
-    struct arguments arguments = {false, "127.0.0.1", "9190"};
+    struct arguments arguments = {false, "127.0.0.1", "9190", 1};
     int words = 0;
 
     set_program_name(argv[0]);

@@ -77,15 +77,18 @@ struct arguments {
     bool quiet;       /* --quiet: no narration */
     const char *host; /* an address or a name; default 127.0.0.1 */
     const char *port; /* a number from 0 to 65535 as text; default 9190 */
+    int threads;      /* --threads: 1 to 64; default the number of processors */
 };
 
 /* The name of the running program for messages: "server" for C:\lesson\server.exe. */
 extern char program_name[64];
 
-/* Read  [--quiet] [--host ADDRESS] [PORT]  and  [--quiet] [HOST [PORT]].
+/* Read  [--quiet] [--host ADDRESS] [PORT],  the same with  [--threads N],  and
+ * [--quiet] [HOST [PORT]].
  * The strings belong to argv. --help prints the usage and ends the program with status 0; a wrong
  * command line ends it with status 2, after the reason and the usage on standard error. */
 struct arguments read_server_arguments(int argc, char **argv);
+struct arguments read_threaded_server_arguments(int argc, char **argv);
 struct arguments read_client_arguments(int argc, char **argv);
 
 /* ---- address.c: names, addresses and the listening socket ---------------------------------- */

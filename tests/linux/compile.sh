@@ -52,6 +52,7 @@ cached=()
 command -v ccache >/dev/null && cached=(ccache)
 
 headers=/usr/include/wine/wine
+missing=(/DFILE_SKIP_COMPLETION_PORT_ON_SUCCESS=1) # what Wine's headers lack of Microsoft's
 case $tool in
 gcc)
     compile_and_link "${cached[@]}" x86_64-w64-mingw32-gcc
@@ -65,7 +66,7 @@ cl)
         clang --driver-mode=cl --version
     else
         clang --driver-mode=cl --target=x86_64-pc-windows-msvc -fuse-ld=lld /GS- /X \
-            -imsvc "$headers/msvcrt" -imsvc "$headers/windows" "${arguments[@]}" \
+            -imsvc "$headers/msvcrt" -imsvc "$headers/windows" "${missing[@]}" "${arguments[@]}" \
             /link /nodefaultlib:libcmt /nodefaultlib:oldnames /entry:mainCRTStartup /subsystem:console \
             "/libpath:$WINE_LIBRARIES" winecrt0.lib ucrtbase.lib kernel32.lib ntdll.lib
     fi

@@ -1,0 +1,409 @@
+/*
+ * Chapter 23: I/O completion ports - the echo server.
+ *
+ * The program lends the system a buffer with WSARecv or WSASend, which return at once. The system
+ * transfers the bytes and queues a packet at a port when it is done; some threads take the packets
+ * one after the other, each of them whichever comes next.
+ *
+ *   cl  /std:c11 server.c ..\common\*.c
+ *   gcc -std=c11 server.c ..\common\*.c -o server.exe -lws2_32
+ *
+ * Left simple on purpose: when memory runs out, the server ends.
+ */
+#include "../common/common.h"
+
+#include <mswsock.h> /* AcceptEx */
+#include <stdlib.h>
+
+enum {
+    BUFFER_SIZE = 128 * 1024, /* an experiment: make it 5 and count the WSARecv */
+    ACCEPTS = 64,             /* in progress at a time: under load they wait their turn */
+    ADDRESS_SIZE = sizeof(struct sockaddr_storage) + 16 /* what AcceptEx wants for an address */
+};
+
+/* What a packet is about: the key that was given to the port together with the socket. */
+enum key { STOP, LISTENER, CLIENT };
+
+enum state { ACCEPTING, RECEIVING, SENDING };
+
+/* A client is receiving, then sends all of it back, then is receiving again ...: what has not
+ * been echoed yet is not read, so a client that never reads costs one buffer and no more.
+ * While the operation is in progress, overlapped and buffer belong to the system. After that, the
+ * client belongs to the thread that took the packet, until this thread begins the next operation.
+ * There is never a second operation, so never a second thread: a client needs no lock. */
+struct client {
+    SOCKET socket;
+    int number;
+    enum state state;
+    WSAOVERLAPPED overlapped; /* of the one operation in progress */
+    int received;             /* bytes in buffer */
+    int sent;                 /* bytes of them that are sent back */
+    struct client *next;      /* in the list clients */
+    struct client *previous;
+    char buffer[BUFFER_SIZE];
+};
+
+static HANDLE completion_port;
+static HANDLE *workers;
+static int worker_count;
+
+static SOCKET listener;
+static int listener_family;
+static LPFN_ACCEPTEX accept_ex;
+static volatile LONG accepts_pending;
+static bool stopping; /* no worker runs any more */
+
+static SRWLOCK clients_lock = SRWLOCK_INIT;
+static struct client *clients; /* all of them, also those that are still being accepted */
+
+static volatile LONG clients_served;
+static volatile LONG64 bytes_echoed;
+static volatile LONG operations_pending;
+
+/* Ctrl+C is one more packet at the same port: one for each worker. */
+static void request_stop(void)
+{
+    for (int i = 0; i < worker_count; i++)
+        PostQueuedCompletionStatus(completion_port, 0, STOP, NULL);
+}
+
+static void add_client(struct client *client)
+{
+    AcquireSRWLockExclusive(&clients_lock);
+    client->next = clients;
+    if (clients != NULL)
+        clients->previous = client;
+    clients = client;
+    ReleaseSRWLockExclusive(&clients_lock);
+}
+
+static void remove_client(struct client *client)
+{
+    AcquireSRWLockExclusive(&clients_lock);
+    if (client->next != NULL)
+        client->next->previous = client->previous;
+    if (client->previous != NULL)
+        client->previous->next = client->next;
+    else
+        clients = client->next;
+    ReleaseSRWLockExclusive(&clients_lock);
+}
+
+/* Only for a client without an operation in progress: the system still writes into the others. */
+static void close_client(struct client *client)
+{
+    closesocket(client->socket);
+    remove_client(client);
+    narrate(client->number, "closesocket", "closed");
+    free(client);
+}
+
+/* Each operation begins with a fresh OVERLAPPED. It needs no event: a packet is queued. */
+static WSAOVERLAPPED *fresh_overlapped(struct client *client)
+{
+    memset(&client->overlapped, 0, sizeof client->overlapped);
+    InterlockedIncrement(&operations_pending);
+    return &client->overlapped;
+}
+
+/* Step 23-8: WSARecv and WSASend have three outcomes.
+ *   0               done at once; no packet is queued, because accept_client has asked for that
+ *   WSA_IO_PENDING  in progress; a packet will be queued. Another thread may have taken it already,
+ *                   and freed the client: so nothing but its number may be used from here on
+ *   another error   failed: nothing is in progress, and no packet will be queued */
+enum outcome { DONE, PENDING, FAILED };
+
+static enum outcome check_outcome(int number, const char *call, int result)
+{
+    int error = result == 0 ? 0 : WSAGetLastError();
+    if (error != 0 && error != WSA_IO_PENDING) {
+        InterlockedDecrement(&operations_pending);
+        narrate_failure(number, call, error);
+        return FAILED;
+    }
+    narrate(number, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
+    return error == 0 ? DONE : PENDING;
+}
+
+/* Step 23-9: how did the operation end? Returns false if it failed, or if nothing more is to begin.
+ * The packet says it too, but not with Winsock's errors. */
+static bool operation_result(struct client *client, DWORD *bytes)
+{
+    SOCKET socket = client->state == ACCEPTING ? listener : client->socket;
+    DWORD flags; /* the call writes it, whether somebody wants it or not */
+    BOOL succeeded = WSAGetOverlappedResult(socket, &client->overlapped, bytes, FALSE, &flags);
+    int error = WSAGetLastError();
+
+    InterlockedDecrement(&operations_pending);
+    if (!succeeded)
+        narrate_failure(client->number, "WSAGetOverlappedResult", error);
+    else if (client->state != ACCEPTING)
+        narrate(client->number, "WSAGetOverlappedResult", "%lu bytes %s", *bytes,
+                client->state == SENDING ? "sent" : "received");
+    return succeeded && !stopping;
+}
+
+/* Step 23-7: the receive begins before there is anything to receive. One that is done at once is
+ * queued as a packet all the same, so that nobody can keep a thread to himself. */
+static void receive(struct client *client)
+{
+    WSABUF space = {BUFFER_SIZE, client->buffer}; /* all of it, each time */
+    DWORD flags = 0;
+    int number = client->number;
+    client->state = RECEIVING;
+    int result = WSARecv(client->socket, &space, 1, NULL, &flags, fresh_overlapped(client), NULL);
+    enum outcome outcome = check_outcome(number, "WSARecv", result);
+    if (outcome == FAILED)
+        close_client(client);
+    else if (outcome == DONE &&
+             !PostQueuedCompletionStatus(completion_port, 0, CLIENT, &client->overlapped))
+        fail((int)GetLastError(), "PostQueuedCompletionStatus");
+}
+
+static void send_completed(struct client *client, DWORD bytes)
+{
+    client->sent += (int)bytes;
+    InterlockedExchangeAdd64(&bytes_echoed, bytes);
+}
+
+/* Step 23-6: send until all is sent, or until a send is pending. */
+static void send_rest(struct client *client)
+{
+    int number = client->number;
+    client->state = SENDING;
+    while (client->sent < client->received) {
+        WSABUF rest = {(ULONG)(client->received - client->sent), client->buffer + client->sent};
+        int result = WSASend(client->socket, &rest, 1, NULL, 0, fresh_overlapped(client), NULL);
+        enum outcome outcome = check_outcome(number, "WSASend", result);
+        DWORD bytes;
+        if (outcome == PENDING)
+            return;
+        if (outcome == FAILED || !operation_result(client, &bytes)) {
+            close_client(client);
+            return;
+        }
+        send_completed(client, bytes);
+    }
+    receive(client);
+}
+
+static void receive_completed(struct client *client, DWORD bytes)
+{
+    if (bytes == 0) { /* the client has sent all it wanted, and all of it is echoed */
+        shutdown(client->socket, SD_SEND);
+        close_client(client);
+        return;
+    }
+    client->received = (int)bytes;
+    client->sent = 0;
+    send_rest(client);
+}
+
+/* Step 23-3: from now on the packets of the socket's operations come to the port, with this key. */
+static void associate(SOCKET socket, enum key key)
+{
+    if (CreateIoCompletionPort((HANDLE)socket, completion_port, key, 0) == NULL)
+        fail((int)GetLastError(), "CreateIoCompletionPort for a socket");
+    narrate(0, "CreateIoCompletionPort", "a socket, with the key %s",
+            key == LISTENER ? "LISTENER" : "CLIENT");
+}
+
+/* Step 23-4: AcceptEx begins an accept, into a socket that is there already. With length 0 it does
+ * not wait for the first bytes. Returns false if it could not begin. */
+static bool begin_accept(void)
+{
+    SOCKET accepted =
+        WSASocketW(listener_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
+    if (accepted == INVALID_SOCKET) {
+        narrate_failure(0, "WSASocket", WSAGetLastError());
+        return false;
+    }
+    struct client *client = calloc(1, sizeof *client);
+    if (client == NULL)
+        fail(WSA_NOT_ENOUGH_MEMORY, "memory for a client");
+    client->socket = accepted;
+    client->state = ACCEPTING;
+    add_client(client);
+
+    DWORD bytes;
+    InterlockedIncrement(&accepts_pending);
+    BOOL done = accept_ex(listener, accepted, client->buffer, 0, ADDRESS_SIZE, ADDRESS_SIZE, &bytes,
+                          fresh_overlapped(client));
+    int error = done ? 0 : WSAGetLastError();
+    if (error != 0 && error != WSA_IO_PENDING) {
+        InterlockedDecrement(&accepts_pending);
+        InterlockedDecrement(&operations_pending);
+        narrate_failure(0, "AcceptEx", error);
+        close_client(client);
+        return false;
+    }
+    return true; /* a packet will be queued, even if it was done at once: the listener skips none */
+}
+
+/* Several accepts are in progress, because several clients may connect at the same time. */
+static void start_accepting(void)
+{
+    int begun = 0;
+    while (!stopping && accepts_pending < ACCEPTS && begin_accept())
+        begun++;
+    if (begun > 0)
+        narrate(0, "AcceptEx", "%d begun, %ld in progress", begun, accepts_pending);
+    if (!stopping && clients == NULL)
+        fail(0, "not one client can be accepted");
+}
+
+/* Step 23-5: the socket takes over what the listener is set to, and can be used from then on. */
+static void accept_client(struct client *client)
+{
+    client->number = (int)InterlockedIncrement(&clients_served);
+    narrate(client->number, "AcceptEx", "a new client");
+    if (setsockopt(client->socket, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT, (const char *)&listener,
+                   sizeof listener) == SOCKET_ERROR) { /* that client has gone again already */
+        narrate_failure(client->number, "SO_UPDATE_ACCEPT_CONTEXT", WSAGetLastError());
+        close_client(client);
+        return;
+    }
+    associate(client->socket, CLIENT);
+    if (!SetFileCompletionNotificationModes((HANDLE)client->socket,
+                                            FILE_SKIP_COMPLETION_PORT_ON_SUCCESS))
+        fail((int)GetLastError(), "SetFileCompletionNotificationModes");
+    receive(client);
+}
+
+/* What follows when the client's operation has completed. */
+static void serve_client(struct client *client, enum key key)
+{
+    DWORD bytes;
+
+    if (key == LISTENER)
+        InterlockedDecrement(&accepts_pending);
+    if (!operation_result(client, &bytes)) {
+        close_client(client);
+    } else if (key == LISTENER) {
+        accept_client(client);
+    } else if (client->state == SENDING) {
+        send_completed(client, bytes);
+        send_rest(client);
+    } else {
+        receive_completed(client, bytes);
+    }
+    start_accepting(); /* one has been accepted, or one has left */
+}
+
+/* Step 23-10: the next packet, whoever it is about. Returns false for the packet of request_stop.
+ * There are three outcomes: an operation is done; it failed (FALSE, but there is an OVERLAPPED);
+ * the port itself failed (FALSE and NULL). */
+static bool take_packet(void)
+{
+    DWORD bytes;
+    ULONG_PTR key;
+    OVERLAPPED *overlapped;
+
+    narrate(0, "GetQueuedCompletionStatus", "wait for a packet");
+    BOOL succeeded =
+        GetQueuedCompletionStatus(completion_port, &bytes, &key, &overlapped, INFINITE);
+    if (!succeeded && overlapped == NULL)
+        fail((int)GetLastError(), "GetQueuedCompletionStatus");
+    narrate(0, "GetQueuedCompletionStatus", "a packet of %s%s",
+            key == STOP       ? "the stop"
+            : key == LISTENER ? "the listener"
+                              : "a client",
+            succeeded ? "" : ": the operation failed");
+    if (key == STOP)
+        return false;
+    serve_client(CONTAINING_RECORD(overlapped, struct client, overlapped), (enum key)key);
+    return true;
+}
+
+static DWORD WINAPI work(void *nothing)
+{
+    (void)nothing;
+    while (take_packet())
+        continue;
+    return 0;
+}
+
+static void start_workers(void)
+{
+    workers = calloc((size_t)worker_count, sizeof *workers);
+    if (workers == NULL)
+        fail(WSA_NOT_ENOUGH_MEMORY, "memory for %d workers", worker_count);
+    for (int i = 0; i < worker_count; i++) {
+        workers[i] = CreateThread(NULL, 0, work, NULL, 0, NULL);
+        if (workers[i] == NULL)
+            fail((int)GetLastError(), "CreateThread");
+    }
+}
+
+/* The workers do it all; this thread waits until each of them has taken its packet of the stop. */
+static void serve_until_stopped(void)
+{
+    for (int i = 0; i < worker_count; i++) {
+        WaitForSingleObject(workers[i], INFINITE);
+        CloseHandle(workers[i]);
+    }
+    free(workers);
+}
+
+/* Step 23-11: every client has an operation in progress, or a packet in the queue, and the system
+ * may write into its buffer until that has completed. So it is cancelled first, and its packet
+ * closes the client. This thread is the only one now. */
+static void stop_serving(void)
+{
+    stopping = true;
+    for (struct client *client = clients; client != NULL; client = client->next) {
+        SOCKET socket = client->state == ACCEPTING ? listener : client->socket;
+        if (!CancelIoEx((HANDLE)socket, &client->overlapped) &&
+            GetLastError() != ERROR_NOT_FOUND) /* not found: its packet is in the queue already */
+            fail((int)GetLastError(), "CancelIoEx of client %d", client->number);
+    }
+    while (clients != NULL)
+        take_packet();
+    closesocket(listener);
+    CloseHandle(completion_port);
+    print_summary((int)clients_served, bytes_echoed, (int)operations_pending);
+}
+
+/* AcceptEx is not in the import library: the socket's provider tells where it is. */
+static void find_accept_ex(void)
+{
+    GUID guid = WSAID_ACCEPTEX;
+    DWORD bytes;
+    if (WSAIoctl(listener, SIO_GET_EXTENSION_FUNCTION_POINTER, &guid, sizeof guid, &accept_ex,
+                 sizeof accept_ex, &bytes, NULL, NULL) == SOCKET_ERROR)
+        fail(WSAGetLastError(), "find AcceptEx");
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = read_threaded_server_arguments(argc, argv);
+    start_narration(arguments.quiet, stdout);
+    start_winsock();
+
+    /* Step 23-1: a port. It lets as many workers run at a time as there are processors (0). */
+    completion_port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0);
+    if (completion_port == NULL)
+        fail((int)GetLastError(), "CreateIoCompletionPort");
+    worker_count = arguments.threads;
+    call_on_ctrl_c(request_stop);
+
+    /* Step 23-2: a listening socket. */
+    struct addrinfo *address = find_addresses(arguments.host, arguments.port);
+    listener_family = address->ai_family;
+    listener = WSASocketW(listener_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
+    if (listener == INVALID_SOCKET)
+        fail(WSAGetLastError(), "WSASocket");
+    listen_at(listener, address);
+    freeaddrinfo(address);
+    narrate(0, "listen", "%d workers", worker_count);
+
+    find_accept_ex();
+    associate(listener, LISTENER);
+    start_accepting();
+    start_workers();
+    serve_until_stopped();
+    stop_serving();
+
+    stop_winsock();
+    return 0;
+}
