@@ -44,7 +44,7 @@ void narrate(int client, const char *call, const char *what, ...)
     va_end(arguments);
 
     char line[500];
-    snprintf(line, sizeof line, "%10.3f  %6lu  %6s  %-24s  %s\n",
+    snprintf(line, sizeof line, "%10.3f  %6lu  %6s  %-25s  %s\n",
              milliseconds(now.QuadPart - ticks_at_start.QuadPart), GetCurrentThreadId(), number,
              call, happened);
     fputs(line, narration);
