@@ -43,6 +43,22 @@ static const char client_usage[] =
     "  HOST             the server's address or name (default 127.0.0.1)\n"
     "  PORT             1 to 65535 (default 9190)\n";
 
+static const char load_client_usage[] =
+    "[--quiet] [--connections N [--messages N] [--size N] [--depth N] [--seconds N]]\n"
+    "              [HOST [PORT]]\n"
+    "  Sends each line of standard input to an echo server and prints what comes back.\n"
+    "  A line Q, Ctrl+Z or the end of the input ends it.\n"
+    "  --quiet          no narration: only what comes back\n"
+    "  HOST             the server's address or name (default 127.0.0.1)\n"
+    "  PORT             1 to 65535 (default 9190)\n"
+    "  With --connections it sends messages on so many connections instead, compares every\n"
+    "  byte that comes back, and measures.\n"
+    "  --connections N  1 to 10000\n"
+    "  --messages N     on each connection (default 100)\n"
+    "  --size N         bytes of a message (default 64)\n"
+    "  --depth N        messages of a connection on their way at a time, 1 to 64 (default 1)\n"
+    "  --seconds N      ends the sending after so many seconds (default 60)\n";
+
 static void print_usage(FILE *stream, const char *usage)
 {
     fprintf(stream, "usage: %s %s", program_name, usage);
@@ -60,7 +76,7 @@ static long number_of(const char *word, long lowest, long highest)
 {
     /* strtol alone would also take " 12", "+12" and "12x". */
     size_t digits = strspn(word, "0123456789");
-    bool is_number = digits > 0 && digits <= 5 && word[digits] == '\0';
+    bool is_number = digits > 0 && digits <= 7 && word[digits] == '\0';
     long number = is_number ? strtol(word, NULL, 10) : -1;
     return number < lowest || number > highest ? -1 : number;
 }
@@ -89,7 +105,7 @@ static void read_option(const char *word, struct arguments *arguments, const cha
 
 static struct arguments read_server(int argc, char **argv, bool threaded)
 {
-    struct arguments arguments = {false, "127.0.0.1", "9190", 1};
+    struct arguments arguments = {false, "127.0.0.1", "9190", 1, 0, 0, 0, 0, 0};
     const char *usage = threaded ? threaded_server_usage : server_usage;
     bool has_port = false;
 
@@ -131,15 +147,46 @@ struct arguments read_threaded_server_arguments(int argc, char **argv)
     return read_server(argc, argv, true);
 }
 
-struct arguments read_client_arguments(int argc, char **argv)
+/* Reads a number that follows an option, if word is one of the options of a load. */
+static bool read_load_option(const char *word, const char *value, struct arguments *arguments)
 {
-    struct arguments arguments = {false, "127.0.0.1", "9190", 1};
+    const struct {
+        const char *word;
+        int *number;
+        long highest;
+    } options[] = {
+        {"--connections", &arguments->connections, 10000},
+        {"--messages", &arguments->messages, 1000000},
+        {"--size", &arguments->size, 1000000},
+        {"--depth", &arguments->depth, MAX_DEPTH},
+        {"--seconds", &arguments->seconds, 3600},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        if (strcmp(word, options[i].word) == 0) {
+            char reason[80];
+            snprintf(reason, sizeof reason, "%s needs a number from 1 to %ld", word,
+                     options[i].highest);
+            *options[i].number = value == NULL ? -1 : (int)number_of(value, 1, options[i].highest);
+            if (*options[i].number < 0)
+                wrong_usage(load_client_usage, reason, value == NULL ? "" : value);
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct arguments read_client(int argc, char **argv, bool load)
+{
+    struct arguments arguments = {false, "127.0.0.1", "9190", 1, 0, 100, 64, 1, 60};
+    const char *usage = load ? load_client_usage : client_usage;
     int words = 0;
 
     set_program_name(argv[0]);
     for (int i = 1; i < argc; i++) {
-        if (argv[i][0] == '-') {
-            read_option(argv[i], &arguments, client_usage);
+        if (load && read_load_option(argv[i], argv[i + 1], &arguments)) {
+            i++;
+        } else if (argv[i][0] == '-') {
+            read_option(argv[i], &arguments, usage);
         } else if (words == 0 && argv[i][0] != '\0') {
             arguments.host = argv[i];
             words++;
@@ -147,10 +194,19 @@ struct arguments read_client_arguments(int argc, char **argv)
             arguments.port = argv[i];
             words++;
         } else {
-            wrong_usage(client_usage, words == 0 ? "the host is empty" : "one word too many",
-                        argv[i]);
+            wrong_usage(usage, words == 0 ? "the host is empty" : "one word too many", argv[i]);
         }
     }
-    check_port(arguments.port, 1, client_usage);
+    check_port(arguments.port, 1, usage);
     return arguments;
+}
+
+struct arguments read_client_arguments(int argc, char **argv)
+{
+    return read_client(argc, argv, false);
+}
+
+struct arguments read_load_client_arguments(int argc, char **argv)
+{
+    return read_client(argc, argv, true);
 }

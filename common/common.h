@@ -73,23 +73,33 @@ _Noreturn void fail(int error, const char *tried, ...) FORMAT_LIKE_PRINTF(2, 3);
 
 /* ---- arguments.c: the command line, the same for all chapters ------------------------------ */
 
+enum { MAX_DEPTH = 64 };
+
 struct arguments {
     bool quiet;       /* --quiet: no narration */
     const char *host; /* an address or a name; default 127.0.0.1 */
     const char *port; /* a number from 0 to 65535 as text; default 9190 */
     int threads;      /* --threads: 1 to 64; default the number of processors */
+
+    /* A load: */
+    int connections; /* --connections: 1 to 10000; 0: no load, but a conversation */
+    int messages;    /* --messages: on each connection, 1 to 1000000; default 100 */
+    int size;        /* --size: bytes of a message, 1 to 1000000; default 64 */
+    int depth;       /* --depth: messages of a connection on their way, 1 to MAX_DEPTH; default 1 */
+    int seconds;     /* --seconds: no new messages after that, 1 to 3600; default 60 */
 };
 
 /* The name of the running program for messages: "server" for C:\lesson\server.exe. */
 extern char program_name[64];
 
-/* Read  [--quiet] [--host ADDRESS] [PORT],  the same with  [--threads N],  and
- * [--quiet] [HOST [PORT]].
+/* Read  [--quiet] [--host ADDRESS] [PORT],  the same with  [--threads N],
+ * [--quiet] [HOST [PORT]],  and the same with the options of a load.
  * The strings belong to argv. --help prints the usage and ends the program with status 0; a wrong
  * command line ends it with status 2, after the reason and the usage on standard error. */
 struct arguments read_server_arguments(int argc, char **argv);
 struct arguments read_threaded_server_arguments(int argc, char **argv);
 struct arguments read_client_arguments(int argc, char **argv);
+struct arguments read_load_client_arguments(int argc, char **argv);
 
 /* ---- address.c: names, addresses and the listening socket ---------------------------------- */
 
@@ -169,5 +179,42 @@ void show_prompt(void);
 /* Writes bytes that came back to standard output, at once. On failure (a full disk, a closed
  * pipe) the program ends with status 1. */
 void print_echo(const char *bytes, int length);
+
+/* ---- load.c: what a load of messages consists of, and what is measured of it ---------------- */
+
+/* What the connection with this number sends as its bytes from position on, and what must come
+ * back: each connection something else, and hardly ever the same twice. At least so many bytes as
+ * were passed to make_load_content, which is called once before; the program ends with status 1
+ * if there is no memory for it. The bytes live until the program ends. */
+void make_load_content(int longest);
+const char *load_content(int connection, long long position);
+
+/* Microseconds since some fixed moment. */
+long long now_microseconds(void);
+
+enum { LATENCY_CLASSES = 4096 };
+
+/* What has come back so far. All zero to begin with. */
+struct load_result {
+    int connections;        /* that were made */
+    int lost;               /* that failed, that ended too early, or that brought a wrong byte */
+    long long messages;     /* that came back as a whole */
+    long long bytes;        /* that came back, and were the right ones */
+    long long microseconds; /* since the first message began to be sent */
+    long long longest_latency;
+    long long latencies[LATENCY_CLASSES]; /* how many messages of each class: see load.c */
+};
+
+/* A message has come back, so many microseconds after it began to be sent. */
+void add_latency(struct load_result *result, long long microseconds);
+
+/* If standard output is a console, prints a line for each second of result->microseconds. open:
+ * how many connections are open. */
+void show_progress(const struct load_result *result, int open);
+
+/* Prints messages and megabytes (of 1,000,000 bytes, counted once though they go there and back) a
+ * second, the latencies (half of the messages took at most p50, 99 of 100 at most p99), and what
+ * was lost. */
+void print_load_result(const struct load_result *result);
 
 #endif

@@ -376,13 +376,18 @@ static bool check_folder(const char *folder, const char *wanted, const char *onl
         const char *program;
         const struct check *checks;
     } programs[] = {
-        {"server", server_checks}, {"select_server", server_checks}, {"client", client_checks}};
+        {"server", server_checks},
+        {"select_server", server_checks},
+        {"client", client_checks},
+        {"client", load_checks},
+    };
     bool found = false;
 
     for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++) {
         if (wanted != NULL && strcmp(wanted, programs[i].program) != 0)
             continue;
-        if (exists(folder, programs[i].program)) {
+        if (exists(folder, programs[i].program) &&
+            (programs[i].checks != load_checks || client_makes_load())) {
             run_checks(programs[i].checks, folder, programs[i].program, only);
             found = true;
         }

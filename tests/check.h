@@ -33,6 +33,10 @@ struct check {
 
 extern const struct check server_checks[];
 extern const struct check client_checks[];
+extern const struct check load_checks[]; /* only if client_makes_load */
+
+/* Whether the client in program_path offers --connections. */
+bool client_makes_load(void);
 
 /* ---- the program under test ---------------------------------------------------------------- */
 

@@ -11,7 +11,10 @@ enum script {
     LATE,      /* the same, but reads nothing for half a second */
     CUT,       /* sends back half of what comes first, and closes */
     RESET,     /* the same, but with a reset */
-    CLOSE      /* closes at once */
+    CLOSE,     /* closes at once */
+    ECHO_MANY, /* echoes to any number of clients, until the listener is closed */
+    SILENT,    /* reads, and never answers */
+    WRONG_BYTE /* echoes, but one byte is another one */
 };
 
 struct script_server {
@@ -19,6 +22,13 @@ struct script_server {
     int port;
     enum script script;
     HANDLE thread;
+    volatile LONG clients; /* ECHO_MANY: that are being served */
+    volatile LONG bytes;   /* ECHO_MANY: that came from all of them */
+};
+
+struct script_client {
+    struct script_server *server;
+    SOCKET socket;
 };
 
 static bool send_fully(SOCKET client, const char *bytes, int length)
@@ -52,10 +62,62 @@ static void echo(SOCKET client, int fragments)
     }
 }
 
+static DWORD WINAPI echo_to_one(void *parameter)
+{
+    struct script_client *client = parameter;
+    char bytes[4 * 1024];
+    int received;
+
+    while ((received = recv(client->socket, bytes, sizeof bytes, 0)) > 0 &&
+           send_fully(client->socket, bytes, received))
+        InterlockedExchangeAdd(&client->server->bytes, received);
+    closesocket(client->socket);
+    InterlockedDecrement(&client->server->clients);
+    free(client);
+    return 0;
+}
+
+static void echo_to_many(struct script_server *server)
+{
+    SOCKET socket;
+    while ((socket = accept(server->listener, NULL, NULL)) != INVALID_SOCKET) {
+        struct script_client *client = malloc(sizeof *client);
+        if (client == NULL)
+            fail(WSA_NOT_ENOUGH_MEMORY, "a client of the scripted server");
+        client->server = server;
+        client->socket = socket;
+        InterlockedIncrement(&server->clients);
+        HANDLE thread = CreateThread(NULL, 64 * 1024, echo_to_one, client,
+                                     STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
+        if (thread == NULL)
+            fail((int)GetLastError(), "CreateThread");
+        CloseHandle(thread);
+    }
+}
+
+static void spoil_one_byte(SOCKET client)
+{
+    char bytes[1000];
+    int received, position = 0;
+
+    while ((received = recv(client, bytes, sizeof bytes, 0)) > 0) {
+        if (position <= 5000 && 5000 < position + received)
+            bytes[5000 - position] ^= 1;
+        position += received;
+        if (!send_fully(client, bytes, received))
+            return;
+    }
+}
+
 static DWORD WINAPI play(void *parameter)
 {
     struct script_server *server = parameter;
     char bytes[1000];
+
+    if (server->script == ECHO_MANY) {
+        echo_to_many(server);
+        return 0;
+    }
     SOCKET client = accept(server->listener, NULL, NULL);
 
     if (client == INVALID_SOCKET)
@@ -78,6 +140,15 @@ static DWORD WINAPI play(void *parameter)
         Sleep(50);
         break;
     }
+    case SILENT:
+        while (recv(client, bytes, sizeof bytes, 0) > 0)
+            continue;
+        wait_for_socket(client, READABLE, PATIENCE_MS); /* readable, when the client is gone */
+        break;
+    case WRONG_BYTE:
+        spoil_one_byte(client);
+        break;
+    case ECHO_MANY:
     case CLOSE:
         break;
     }
@@ -99,6 +170,8 @@ static void start_script(struct script_server *server, enum script script)
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     server->script = script;
+    server->clients = 0;
+    server->bytes = 0;
     server->listener = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
     if (server->listener == INVALID_SOCKET ||
         bind(server->listener, (struct sockaddr *)&address, sizeof address) != 0 ||
@@ -116,6 +189,8 @@ static void stop_script(struct script_server *server)
     closesocket(server->listener); /* wakes an accept that nobody came to */
     WaitForSingleObject(server->thread, PATIENCE_MS);
     CloseHandle(server->thread);
+    for (int i = 0; server->clients > 0 && i < PATIENCE_MS / 10; i++)
+        Sleep(10);
 }
 
 /* ---- a client as a child process ----------------------------------------------------------- */
@@ -384,5 +459,177 @@ const struct check client_checks[] = {
     {"a server by its name", server_by_name},
     {"a host that does not exist: status 1", bad_host},
     {"wrong arguments: status 2, and the usage", wrong_arguments},
+    {NULL, NULL},
+};
+
+/* ---- a client that also makes a load ------------------------------------------------------- */
+
+bool client_makes_load(void)
+{
+    struct process client;
+    char command[400];
+    DWORD status;
+
+    snprintf(command, sizeof command, "\"%s\" --help", program_path);
+    if (!start_process(&client, command, "--help", NULL, NULL))
+        return false;
+    bool offered = wait_for_exit(&client, PATIENCE_MS, &status) &&
+                   strstr(client.output.bytes, "--connections") != NULL;
+    end_process(&client);
+    return offered;
+}
+
+/* Runs a load to its end. Standard output must have the text, and standard error error_text
+ * (NULL: nothing). Returns the seconds that it took. */
+static double run_load(const char *load, const char *host, int port, DWORD expected_status,
+                       const char *output_text, const char *error_text)
+{
+    struct process client;
+    char arguments[200], command[600];
+    DWORD status = 0;
+    double begun = now_ms();
+
+    snprintf(arguments, sizeof arguments, "--quiet %s %s %d", load, host, port);
+    snprintf(command, sizeof command, "\"%s\" %s", program_path, arguments);
+    if (!start_process(&client, command, arguments, NULL, NULL)) {
+        trouble(NO_CHANCE, "is it built?", "%s cannot be started", program_path);
+        return 0;
+    }
+    if (!wait_for_exit(&client, LONG_RUN_MS, &status))
+        trouble(TIMED_OUT, "what exchange_messages waits for", "the load did not end within %d s",
+                LONG_RUN_MS / 1000);
+    else if (status != expected_status)
+        trouble(FAILED, "what is counted as lost", "expected exit status %lu, found %lu (%.200s)",
+                expected_status, status, client.error.bytes);
+    else if (strstr(client.output.bytes, output_text) == NULL)
+        trouble(FAILED, "what load_received counts", "expected \"%s\", found \"%.200s\"",
+                output_text, client.output.bytes);
+    else if (error_text == NULL ? client.error.length > 0
+                                : strstr(client.error.bytes, error_text) == NULL)
+        trouble(FAILED, "what lose() is told",
+                "expected \"%s\" on standard error, found \"%.200s\"",
+                error_text != NULL ? error_text : "", client.error.bytes);
+    end_process(&client);
+    return (now_ms() - begun) / 1000;
+}
+
+static void load_against(enum script script, const char *load, DWORD status, const char *output,
+                         const char *error)
+{
+    struct script_server server;
+    start_script(&server, script);
+    run_load(load, "127.0.0.1", server.port, status, output, error);
+    stop_script(&server);
+}
+
+static void load_of_many(void)
+{
+    struct script_server server;
+
+    start_script(&server, ECHO_MANY);
+    run_load("--connections 300 --messages 5 --size 1000 --depth 4", "127.0.0.1", server.port, 0,
+             "300 connections, 1500 messages, 1500000 bytes in ", NULL);
+    stop_script(&server);
+    if (server.bytes != 1500000)
+        trouble(FAILED, "begin_send", "expected 1500000 bytes at the server, found %ld",
+                server.bytes);
+}
+
+static void load_by_name(void)
+{
+    struct script_server server;
+    start_script(&server, ECHO_MANY);
+    run_load("--connections 3 --messages 2", "localhost", server.port, 0,
+             "3 connections, 6 messages, 384 bytes in ", NULL);
+    stop_script(&server);
+}
+
+static void load_for_a_second(void)
+{
+    struct script_server server;
+
+    start_script(&server, ECHO_MANY);
+    double seconds = run_load("--connections 5 --messages 1000000 --depth 2 --seconds 1",
+                              "127.0.0.1", server.port, 0, "; 0 lost", NULL);
+    stop_script(&server);
+    if (seconds < 1 || seconds > 5)
+        trouble(FAILED, "no_more_messages", "expected about 1 s, found %.1f s", seconds);
+}
+
+static void load_of_wrong_byte(void)
+{
+    load_against(WRONG_BYTE, "--connections 1 --messages 100 --size 100", 1, " 50 messages, 5000 ",
+                 "1 of 1 connections lost; the first: a wrong byte came back from 127.0.0.1:");
+}
+
+static void load_cut(void)
+{
+    load_against(CUT, "--connections 1 --messages 100 --size 100", 1, " 50 bytes in ",
+                 "the connection was closed too early by 127.0.0.1:");
+}
+
+static void load_without_answer(void)
+{
+    load_against(SILENT, "--connections 1 --seconds 1", 1, " 0 messages, 0 bytes in ",
+                 "1 of 1 connections lost; the first: no answer from 127.0.0.1:");
+}
+
+static void load_refused(void)
+{
+    run_load("--connections 3", "127.0.0.1", free_port(), 1, "0 connections, 0 messages, ",
+             "3 of 3 connections lost; the first: connect 127.0.0.1:");
+}
+
+static void load_interrupted(void)
+{
+    struct script_server server;
+    struct process client;
+    char port[16], command[600];
+    DWORD status = 0;
+
+    start_script(&server, ECHO_MANY);
+    snprintf(port, sizeof port, "%d", server.port);
+    snprintf(command, sizeof command,
+             "\"%s\" --quiet --connections 20 --messages 1000000 --seconds 60 127.0.0.1 %s",
+             program_path, port);
+    if (!start_process(&client, command, port, NULL, NULL)) {
+        trouble(NO_CHANCE, "is it built?", "%s cannot be started", program_path);
+    } else {
+        for (int i = 0; server.bytes < 64 * 100 && i < PATIENCE_MS / 10; i++)
+            Sleep(10);
+        double begun = now_ms();
+        if (!press_ctrl_c(&client))
+            trouble(NO_CHANCE, "does this program have a console?", "Ctrl+C could not be sent");
+        else if (!wait_for_exit(&client, PATIENCE_MS, &status) || now_ms() - begun > 2000)
+            trouble(TIMED_OUT, "request_stop", "the load did not end within 2 s after Ctrl+C");
+        else if (status != 0 || strstr(client.output.bytes, "\nlatency: ") == NULL ||
+                 strstr(client.output.bytes, "; 0 lost") == NULL)
+            trouble(FAILED, "interrupted", "expected status 0 and a result, found %lu, \"%.200s\"",
+                    status, client.output.bytes);
+        end_process(&client);
+    }
+    stop_script(&server);
+}
+
+static void load_wrong_arguments(void)
+{
+    static const char *const wrong[] = {"--connections",     "--connections 0", "--connections x",
+                                        "--connections 1.5", "--messages",      "--size 1000001",
+                                        "--depth 65",        "--seconds 0"};
+    struct expectation usage = {"", 0, 2, " needs a number from 1 to "};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0] && !in_trouble(); i++)
+        run_client(wrong[i], "", 0, false, &usage);
+}
+
+const struct check load_checks[] = {
+    {"load: 300 connections, each byte sent and back", load_of_many},
+    {"load: --seconds ends it", load_for_a_second},
+    {"load: a server by its name", load_by_name},
+    {"load: a wrong byte: status 1, and says so", load_of_wrong_byte},
+    {"load: the server closes too early: status 1, and says so", load_cut},
+    {"load: no answer: status 1, and says so", load_without_answer},
+    {"load: nobody listens: status 1, and says so", load_refused},
+    {"load: Ctrl+C prints what was measured", load_interrupted},
+    {"load: wrong arguments: status 2, and the usage", load_wrong_arguments},
     {NULL, NULL},
 };
