@@ -91,20 +91,42 @@ run_program() {
 
 # Runs a command that ends with "N passed, N failed". A run without that line counts as a failure.
 count_run() {
-    local log=$root/build/linux/test.log
     echo "==== $* ===="
-    "$@" 2>&1 | tee "$log"
-    [ "${PIPESTATUS[0]}" = 0 ] || test_status=1
-    local closing
+    "$@" 2>&1 | tee "$root/build/linux/test.log"
+    count_closing_line "${PIPESTATUS[0]}" "$root/build/linux/test.log" "$*"
+}
+
+# count_closing_line STATUS LOG NAME: counts a run that has ended.
+count_closing_line() {
+    local log=$2 closing
+    [ "$1" = 0 ] || test_status=1
     closing=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
     if [ -z "$closing" ]; then
-        echo "FAIL     $*: it ended without its closing line"
+        echo "FAIL     $3: it ended without its closing line"
         closing="0 passed, 1 failed"
     fi
     read -r -a counts <<<"${closing//,/}"
     passed=$((passed + counts[0]))
     failed=$((failed + counts[2]))
     skipped=$((skipped + ${counts[4]:-0}))
+}
+
+# tests/linux, side by side: the scripts mostly wait.
+test_scripts() {
+    local scripts=(tests/linux/*_test.sh) logs=() runs=() i
+    for i in "${!scripts[@]}"; do
+        logs[i]=build/linux/$(basename "${scripts[i]}" .sh).log
+        bash "${scripts[i]}" >"${logs[i]}" 2>&1 &
+        runs[i]=$!
+    done
+    trap 'kill "${runs[@]}"; exit 1' INT TERM
+    for i in "${!scripts[@]}"; do
+        echo "==== ${scripts[i]} ===="
+        tail -n +1 -f --pid="${runs[i]}" "${logs[i]}"
+        wait "${runs[i]}"
+        count_closing_line $? "${logs[i]}" "${scripts[i]}"
+    done
+    trap - INT TERM
 }
 
 run_tests() {
@@ -114,9 +136,7 @@ run_tests() {
         count_run build_bat "$each" test "$@"
     done
     if [ $# = 0 ]; then
-        for each in tests/linux/*_test.sh; do
-            count_run bash "$each"
-        done
+        test_scripts
     fi
     echo "==== all ===="
     echo "$passed passed, $failed failed, $skipped skipped"

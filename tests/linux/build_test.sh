@@ -105,6 +105,9 @@ expect "client < file gives the file" 0 "" bash -c './build.sh run ch21 client 1
 kill -INT $server
 wait $server
 
+# build.sh test runs the test of the documents at the same time, with the Wine that clean stops: here
+# it gets one of its own.
+rm build/linux/prefix
 expect "clean" 0 "" ./build.sh clean
 expect "clean leaves nothing" 1 "" test -e build
 

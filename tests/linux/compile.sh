@@ -46,6 +46,31 @@ compile_and_link() {
     return $status
 }
 
+# The same with cl's options: /Fe names the program (its default is the first source), /Fo the folder
+# of the objects, which are not kept here.
+compile_and_link_as_cl() {
+    local word sources=() flags=() program= objects status
+    for word in "${arguments[@]}"; do
+        case $word in
+        *.c) sources+=("$word") ;;
+        /Fe*) program=$word ;;
+        /Fo*) ;;
+        *) flags+=("$word") ;;
+        esac
+    done
+    [ -n "$program" ] || program=/Fe$(basename "${sources[0]}" .c).exe
+    objects=$(mktemp -d)
+    printf '%s\0' "${sources[@]}" | CCACHE_COMPILERTYPE=clang-cl OBJECTS=$objects xargs -0 -P "$(nproc)" -I{} \
+        bash -c 'source=$1; shift; "$@" /c "$source" "/Fo$OBJECTS/$(basename "$source").obj"' \
+        compile {} "$@" "${flags[@]}" &&
+        "$@" -fuse-ld=lld -Wno-unused-command-line-argument "${flags[@]}" "$objects"/*.obj "$program" \
+            /link /nodefaultlib:libcmt /nodefaultlib:oldnames /entry:mainCRTStartup /subsystem:console \
+            "/libpath:$WINE_LIBRARIES" winecrt0.lib ucrtbase.lib kernel32.lib ntdll.lib
+    status=$?
+    rm -rf "$objects"
+    return $status
+}
+
 # With Debian's ccache, what did not change since the last time is not compiled again; common/ is
 # the same for every program.
 cached=()
@@ -65,10 +90,8 @@ cl)
     if [ ${#arguments[@]} = 0 ]; then
         clang --driver-mode=cl --version
     else
-        clang --driver-mode=cl --target=x86_64-pc-windows-msvc -fuse-ld=lld /GS- /X \
-            -imsvc "$headers/msvcrt" -imsvc "$headers/windows" "${missing[@]}" "${arguments[@]}" \
-            /link /nodefaultlib:libcmt /nodefaultlib:oldnames /entry:mainCRTStartup /subsystem:console \
-            "/libpath:$WINE_LIBRARIES" winecrt0.lib ucrtbase.lib kernel32.lib ntdll.lib
+        compile_and_link_as_cl "${cached[@]}" clang --driver-mode=cl --target=x86_64-pc-windows-msvc \
+            /GS- /X -imsvc "$headers/msvcrt" -imsvc "$headers/windows" "${missing[@]}"
     fi
     ;;
 *) false ;;
