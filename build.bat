@@ -28,7 +28,7 @@ set "opt_known="
 for %%w in (cl gcc clang) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
 if defined opt_known set "opt_compiler=%opt_known%"
 if defined opt_known goto next_word
-for %%w in (demo run test check clean help) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
+for %%w in (demo run test check bench clean help) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
 if defined opt_known if defined opt_verb goto two_verbs
 if defined opt_known set "opt_verb=%opt_known%"
 if defined opt_known goto next_word
@@ -125,6 +125,28 @@ for %%c in (%opt_chapters%) do call :add_folder %%c
 build\tests\check.exe %opt_folders%
 exit /b %errorlevel%
 
+:verb_bench
+call :choose_compiler
+if errorlevel 1 exit /b 1
+call :build_chapters
+if errorlevel 1 exit /b 1
+call :compile tests blocking_server
+if errorlevel 1 exit /b 1
+call :compile tests bench tests\harness.c
+if errorlevel 1 exit /b 1
+rem The load comes from the client of chapter 23, which may not be among the chapters.
+if not exist build\ch23_iocp\client.exe call :compile ch23_iocp client
+if errorlevel 1 exit /b 1
+set opt_servers=
+for %%c in (%opt_chapters%) do call :add_servers "%%~c"
+build\tests\bench.exe build\bench.csv build\ch23_iocp\client.exe build\tests\blocking_server.exe %opt_servers%
+exit /b %errorlevel%
+
+:add_servers
+if exist "build\%~1\select_server.exe" set opt_servers=%opt_servers% "build\%~1\select_server.exe"
+set opt_servers=%opt_servers% "build\%~1\server.exe"
+exit /b 0
+
 :verb_clean
 for /d %%d in (build\*) do call :remove_folder "%%~nxd"
 if defined opt_failed exit /b 1
@@ -149,6 +171,7 @@ echo   run CHAPTER PROGRAM [ARGUMENT ...]
 echo                      starts build\CHAPTER\PROGRAM.exe; it is compiled first if it is missing
 echo   check              runs the checks on the chapters
 echo   test               the same, and makes every warning an error
+echo   bench              measures the servers beside each other; takes two or three minutes
 echo   clean              removes what was built
 echo   help               prints this
 echo   strict             makes every warning an error

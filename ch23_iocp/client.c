@@ -267,6 +267,7 @@ static void run_conversation(const struct addrinfo *addresses)
 enum {
     CONNECTS = 100,        /* in progress at a time: a listener's backlog is not endless */
     PACKETS = 64,          /* taken at a time */
+    CONNECTED_WITHIN = 30, /* seconds */
     LAST_ECHOES_WITHIN = 5 /* seconds after the last message began */
 };
 
@@ -557,7 +558,7 @@ static void prepare_load(const struct addrinfo *addresses)
 
 static void connect_all(void)
 {
-    long long until = now_microseconds() + load.seconds * 1000000LL;
+    long long until = now_microseconds() + CONNECTED_WITHIN * 1000000LL;
     do {
         begin_connects();
         if (connects_pending > 0)
@@ -581,7 +582,7 @@ static void exchange_messages(void)
         take_packets(start + (result.microseconds / 1000000 + 1) * 1000000); /* progress is due */
         now = now_microseconds();
         result.microseconds = now - start;
-        show_progress(&result, links_open);
+        print_load_progress(&result, links_open);
         no_more_messages = now >= end;
     }
 }

@@ -210,7 +210,7 @@ void add_latency(struct load_result *result, long long microseconds);
 
 /* If standard output is a console, prints a line for each second of result->microseconds. open:
  * how many connections are open. */
-void show_progress(const struct load_result *result, int open);
+void print_load_progress(const struct load_result *result, int open);
 
 /* Prints messages and megabytes (of 1,000,000 bytes, counted once though they go there and back) a
  * second, the latencies (half of the messages took at most p50, 99 of 100 at most p99), and what

@@ -80,7 +80,7 @@ static double seconds_of(const struct load_result *result)
     return result->microseconds > 0 ? (double)result->microseconds / 1e6 : 1e-6;
 }
 
-void show_progress(const struct load_result *result, int open)
+void print_load_progress(const struct load_result *result, int open)
 {
     static int seconds_told;
     static long long messages_told;

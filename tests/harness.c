@@ -253,6 +253,20 @@ int listening_port(struct process *process, DWORD milliseconds)
     return port;
 }
 
+int announced_limit(struct process *server)
+{
+    static const char words[] = "at most ";
+    int limit = 0;
+
+    wait_for_text(&server->output, words, 300);
+    EnterCriticalSection(&server->output.lock);
+    const char *place = strstr(server->output.bytes, words);
+    if (place != NULL)
+        limit = atoi(place + strlen(words));
+    LeaveCriticalSection(&server->output.lock);
+    return limit;
+}
+
 int free_port(void)
 {
     struct sockaddr_in address;
@@ -394,10 +408,11 @@ static union {
     BOOL(WINAPI *process_cycles)(HANDLE, ULONG64 *);
 } query;
 
-static unsigned count_handles(DWORD process_id)
+/* What the system lists about a process. All zero if it lists nothing. */
+static struct system_process listed(DWORD process_id)
 {
     enum { SYSTEM_PROCESS_INFORMATION_CLASS = 5, SIZE = 4 * 1024 * 1024 };
-    unsigned handles = 0;
+    struct system_process found = {0};
     char *list = malloc(SIZE);
 
     query.any = GetProcAddress(GetModuleHandleA("ntdll.dll"), "NtQuerySystemInformation");
@@ -407,14 +422,14 @@ static unsigned count_handles(DWORD process_id)
         for (;;) {
             const struct system_process *entry = (const void *)place;
             if ((DWORD)(ULONG_PTR)entry->id == process_id)
-                handles = entry->handles;
+                found = *entry;
             if (entry->next == 0)
                 break;
             place += entry->next;
         }
     }
     free(list);
-    return handles;
+    return found;
 }
 
 static unsigned long long cycles_used(HANDLE process)
@@ -434,8 +449,28 @@ bool measure(const struct process *process, struct measurement *measurement)
     if (!GetProcessMemoryInfo(process->handle, &memory, sizeof memory))
         return false;
     measurement->memory = memory.PagefileUsage; /* the private bytes */
-    measurement->handles = count_handles(process->id);
+    measurement->handles = listed(process->id).handles;
     measurement->activity =
         running_under_wine() ? context_switches(process) : cycles_used(process->handle);
     return measurement->handles != 0 && measurement->activity != 0;
+}
+
+static double milliseconds(FILETIME time)
+{
+    return ((double)time.dwHighDateTime * 4294967296.0 + time.dwLowDateTime) / 10000;
+}
+
+bool measure_resources(const struct process *process, struct resources *resources)
+{
+    PROCESS_MEMORY_COUNTERS memory;
+    FILETIME begun, ended, kernel, user;
+
+    memset(&memory, 0, sizeof memory);
+    if (!GetProcessMemoryInfo(process->handle, &memory, sizeof memory) ||
+        !GetProcessTimes(process->handle, &begun, &ended, &kernel, &user))
+        return false;
+    resources->threads = listed(process->id).threads;
+    resources->memory = memory.PagefileUsage;
+    resources->cpu_ms = milliseconds(kernel) + milliseconds(user);
+    return resources->threads != 0;
 }

@@ -61,6 +61,9 @@ void end_process(struct process *process);
 /* The port of "listening on 127.0.0.1:PORT", waiting at most so many milliseconds; 0: none. */
 int listening_port(struct process *process, DWORD milliseconds);
 
+/* The limit that a server (without --quiet) announces as "at most N clients", or 0. */
+int announced_limit(struct process *server);
+
 /* A TCP port of 127.0.0.1 that nobody uses at the moment. */
 int free_port(void);
 
@@ -75,5 +78,14 @@ struct measurement {
 };
 
 bool measure(const struct process *process, struct measurement *measurement);
+
+struct resources {
+    unsigned threads;
+    unsigned long long memory; /* private bytes */
+    double cpu_ms;             /* of all threads, since the process began */
+};
+
+/* What measuring costs is small enough to do it during a load. */
+bool measure_resources(const struct process *process, struct resources *resources);
 
 #endif

@@ -237,21 +237,6 @@ static void reads_late(void)
 
 enum { WITHOUT_LIMIT = 1000, AT_LEAST = 60, BEYOND = 20, MOST_PEERS = 1100 };
 
-/* The limit that the server announces as "at most N clients", or 0. */
-static int announced_limit(struct process *server)
-{
-    static const char words[] = "at most ";
-    int limit = 0;
-
-    wait_for_text(&server->output, words, 300);
-    EnterCriticalSection(&server->output.lock);
-    const char *place = strstr(server->output.bytes, words);
-    if (place != NULL)
-        limit = atoi(place + strlen(words));
-    LeaveCriticalSection(&server->output.lock);
-    return limit;
-}
-
 /* All peers are connected before the first one sends; then all talk, twice. */
 static void talk_all(int port, SOCKET *peers, int count)
 {
