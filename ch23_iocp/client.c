@@ -358,7 +358,7 @@ static bool prepare_socket(struct link *link)
                NULL;
 }
 
-/* Step 23-18: ConnectEx is a connect that does not wait. It wants a socket that is bound. */
+/* Step 23-17: ConnectEx is a connect that does not wait. It wants a socket that is bound. */
 static void begin_connect(struct link *link)
 {
     const struct addrinfo *address = server_address;
@@ -406,7 +406,7 @@ static void connect_failed(struct link *link, int error)
     begin_connect(link);
 }
 
-/* Step 23-19: only now is it a connected socket for shutdown and the like. */
+/* Step 23-18: only now is it a connected socket for shutdown and the like. */
 static void connect_completed(struct link *link)
 {
     if (setsockopt(link->socket, SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, NULL, 0) != 0) {
@@ -518,7 +518,7 @@ static void operation_completed(struct link *link, OVERLAPPED *overlapped)
     }
 }
 
-/* Step 23-17: one call takes many packets. It waits for the first of them, but not longer than
+/* Step 23-19: one call takes many packets. It waits for the first of them, but not longer than
  * until the given moment. */
 static void take_packets(long long until)
 {

@@ -82,6 +82,23 @@ done
 
 # ---- commands ------------------------------------------------------------------------------------
 
+# Runs a load against the server of chapter 23; what it prints is as the document shows it.
+try_load() {
+    local log=$scratch/load_server output
+    wine build/ch23_iocp/server.exe --quiet 0 >"$log" 2>&1 </dev/null &
+    for ((i = 0; i < 100; i++)); do
+        grep -q "listening on" "$log" && break
+        sleep 0.1
+    done
+    local port
+    port=$(sed -nE 's/^listening on .*:([0-9]+).*/\1/p' "$log")
+    output=$(eval "./build.sh run ${1#* run } 127.0.0.1 $port" 2>/dev/null </dev/null | tr -d '\r' | mask_load)
+    kill -INT $!
+    wait $!
+    diff <(blocks ch23_iocp/README.md text | mask_load) <(echo "$output")
+}
+mask_load() { sed -E 's/[0-9]+(\.[0-9]+)? (ms|s|messages\/s|MB\/s)/N \2/g'; }
+
 # Runs one command of a document in the folder that it is meant for; prints what went wrong.
 try_command() {
     local folder=$1 line=$2 output words
@@ -89,6 +106,8 @@ try_command() {
     case $line in
     "build.bat test" | "./build.sh test") ;; # this is the run that we are part of
     "cd "*) [ -d "${line#cd }" ] || echo "no such folder: $line" ;;
+    "build.bat bench" | "./build.sh bench") ;; # takes minutes: build_test.sh runs a round of it
+    *" client --connections "*) try_load "$line" ;;
     "build.bat run "* | "./build.sh run "*)
         # A server waits for clients, and a client for typed lines: here they only print the usage.
         output=$(eval "./build.sh run ${line#* run } --help" 2>&1 </dev/null)
