@@ -28,7 +28,7 @@ set "opt_known="
 for %%w in (cl gcc clang) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
 if defined opt_known set "opt_compiler=%opt_known%"
 if defined opt_known goto next_word
-for %%w in (demo run test check bench clean help) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
+for %%w in (demo run test check notes bench clean help) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
 if defined opt_known if defined opt_verb goto two_verbs
 if defined opt_known set "opt_verb=%opt_known%"
 if defined opt_known goto next_word
@@ -36,6 +36,8 @@ if /i "%opt_word%"=="strict" set "opt_strict=yes"
 if /i "%opt_word%"=="strict" goto next_word
 if "%opt_verb%"=="run" if defined opt_chapters set "opt_program=%opt_word%"
 if defined opt_program goto next_word
+if "%opt_verb%"=="notes" set opt_rest=%opt_rest% "%opt_word%"
+if "%opt_verb%"=="notes" goto next_word
 call :find_chapter
 if not errorlevel 1 goto next_word
 set "opt_status=2"
@@ -111,6 +113,26 @@ exit /b 2
 
 :verb_test
 set "opt_strict=yes"
+set "opt_test_status=0"
+rem The notes are about all the chapters.
+if not defined opt_chapters call :notes_in_test
+call :verb_check
+if errorlevel 1 set "opt_test_status=1"
+exit /b %opt_test_status%
+
+:notes_in_test
+call :verb_notes
+if errorlevel 1 set "opt_test_status=1"
+exit /b 0
+
+:verb_notes
+call :choose_compiler
+if errorlevel 1 exit /b 1
+call :compile tests notes "tests\notes_21.c tests\notes_22.c tests\notes_23.c"
+if errorlevel 1 exit /b 1
+build\tests\notes.exe %opt_rest%
+exit /b %errorlevel%
+
 :verb_check
 call :choose_compiler
 if errorlevel 1 exit /b 1
@@ -171,6 +193,7 @@ echo   run CHAPTER PROGRAM [ARGUMENT ...]
 echo                      starts build\CHAPTER\PROGRAM.exe; it is compiled first if it is missing
 echo   check              runs the checks on the chapters
 echo   test               the same, and makes every warning an error
+echo   notes [21 ^| 21.3]  plays each statement of the lecture notes on real sockets
 echo   bench              measures the servers beside each other; takes two or three minutes
 echo   clean              removes what was built
 echo   help               prints this

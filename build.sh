@@ -110,19 +110,21 @@ count_run() {
     count_closing_line "${PIPESTATUS[0]}" "$root/build/linux/test.log" "$*"
 }
 
-# count_closing_line STATUS LOG NAME: counts a run that has ended.
+# count_closing_line STATUS LOG NAME: counts a run that has ended, and all of its closing lines.
 count_closing_line() {
     local log=$2 closing
     [ "$1" = 0 ] || test_status=1
-    closing=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
-    if [ -z "$closing" ]; then
+    if ! grep -qE '^[0-9]+ passed, [0-9]+ failed' "$log"; then
         echo "FAIL     $3: it ended without its closing line"
-        closing="0 passed, 1 failed"
+        failed=$((failed + 1))
+        return
     fi
-    read -r -a counts <<<"${closing//,/}"
-    passed=$((passed + counts[0]))
-    failed=$((failed + counts[2]))
-    skipped=$((skipped + ${counts[4]:-0}))
+    while read -r closing; do
+        read -r -a counts <<<"${closing//,/}"
+        passed=$((passed + counts[0]))
+        failed=$((failed + counts[2]))
+        skipped=$((skipped + ${counts[4]:-0}))
+    done < <(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log")
 }
 
 # tests/linux, side by side: the scripts mostly wait.

@@ -196,7 +196,7 @@ static int compare(const void *left, const void *right)
 
 static double median(const struct server *server, int index, enum figure figure)
 {
-    double values[MAX_ROUNDS];
+    double values[MAX_ROUNDS] = {0};
     for (int i = 0; i < rounds; i++)
         values[i] = server->figures[index][i][figure];
     qsort(values, (size_t)rounds, sizeof values[0], compare);

@@ -1,0 +1,417 @@
+/* notes_22.c - chapter 22 of the lecture notes: overlapped I/O. */
+#include "notes.h"
+
+/* An operation of ours, with an event of its own. */
+struct operation {
+    WSAOVERLAPPED overlapped;
+    int error; /* 0: done at once; WSA_IO_PENDING; or another one: failed */
+};
+
+static void prepare(struct operation *operation)
+{
+    memset(operation, 0, sizeof *operation);
+    operation->overlapped.hEvent = WSACreateEvent();
+    if (operation->overlapped.hEvent == WSA_INVALID_EVENT)
+        fail(WSAGetLastError(), "WSACreateEvent");
+}
+
+static void begin_send(struct operation *operation, SOCKET socket, ULONG size)
+{
+    WSABUF bytes = {size, huge};
+    prepare(operation);
+    int result = WSASend(socket, &bytes, 1, NULL, 0, &operation->overlapped, NULL);
+    operation->error = result == 0 ? 0 : WSAGetLastError();
+}
+
+static char received_bytes[1000];
+
+static void begin_receive(struct operation *operation, SOCKET socket)
+{
+    WSABUF space = {sizeof received_bytes, received_bytes};
+    DWORD flags = 0;
+    prepare(operation);
+    int result = WSARecv(socket, &space, 1, NULL, &flags, &operation->overlapped, NULL);
+    operation->error = result == 0 ? 0 : WSAGetLastError();
+}
+
+static bool in_progress(const struct operation *operation)
+{
+    return !HasOverlappedIoCompleted(&operation->overlapped);
+}
+
+/* Waits until it is complete. Returns the bytes, -1 if it failed. */
+static long finish(struct operation *operation, SOCKET socket)
+{
+    DWORD bytes, flags;
+    BOOL done = WSAGetOverlappedResult(socket, &operation->overlapped, &bytes, TRUE, &flags);
+    WSACloseEvent(operation->overlapped.hEvent);
+    return done ? (long)bytes : -1;
+}
+
+/* Lets the other side read, until the long send is complete. */
+static long finish_huge_send(struct operation *operation, struct pair pair)
+{
+    receive_huge(pair.theirs);
+    return finish(operation, pair.ours);
+}
+
+/* ---- overlapping --------------------------------------------------------------------------- */
+
+static void two_at_once(void)
+{
+    struct pair pair = connect_pair();
+    struct operation receive, send;
+    begin_receive(&receive, pair.ours);
+    begin_send(&send, pair.ours, HUGE_SIZE);
+    bool both = in_progress(&receive) && in_progress(&send);
+    observed(both, "one thread began a receive and a send; then both were in progress");
+    finish_huge_send(&send, pair);
+    send_byte(pair.theirs);
+    finish(&receive, pair.ours);
+    close_pair(pair);
+}
+
+static void calls_do_not_block(void)
+{
+    struct pair pair = connect_pair();
+    struct operation receive, send;
+    double begun = now_ms();
+    begin_receive(&receive, pair.ours); /* there is nothing to receive */
+    begin_send(&send, pair.ours, HUGE_SIZE);
+    double took = now_ms() - begun;
+    observed(took < AT_ONCE_MS && receive.error == WSA_IO_PENDING && send.error == WSA_IO_PENDING,
+             "the socket is in blocking mode, as always at first; still both calls returned after "
+             "%.1f ms",
+             took);
+    finish_huge_send(&send, pair);
+    send_byte(pair.theirs);
+    finish(&receive, pair.ours);
+    close_pair(pair);
+}
+
+/* Sends what the connection takes. Returns the bytes. */
+static int send_some(SOCKET socket, int left)
+{
+    int sent = send(socket, huge, left < 65536 ? left : 65536, 0);
+    return sent == SOCKET_ERROR ? 0 : sent;
+}
+
+static int receive_some(SOCKET socket)
+{
+    static char bytes[65536];
+    int received = recv(socket, bytes, sizeof bytes, 0);
+    return received > 0 ? received : 0;
+}
+
+static void without_overlapped_io(void)
+{
+    enum { SIZE = 4 * 1024 * 1024 };
+    struct pair first = connect_pair(), second = connect_pair();
+    SOCKET sockets[] = {first.ours, first.theirs, second.ours, second.theirs};
+    u_long yes = 1;
+    int sent[2] = {0, 0}, received[2] = {0, 0};
+    int both_on_their_way = 0; /* rounds */
+    double deadline = now_ms() + PATIENCE_MS;
+
+    for (int i = 0; i < 4; i++)
+        ioctlsocket(sockets[i], FIONBIO, &yes);
+    while ((received[0] < SIZE || received[1] < SIZE) && now_ms() < deadline) {
+        for (int i = 0; i < 2; i++) {
+            if (sent[i] < SIZE)
+                sent[i] += send_some(sockets[2 * i], SIZE - sent[i]);
+            received[i] += receive_some(sockets[2 * i + 1]);
+        }
+        both_on_their_way +=
+            received[0] > 0 && received[0] < SIZE && received[1] > 0 && received[1] < SIZE;
+    }
+    observed(received[0] == SIZE && received[1] == SIZE && both_on_their_way > 0,
+             "one thread with non-blocking send and recv: two transfers of %d bytes, both on their "
+             "way in %d rounds",
+             SIZE, both_on_their_way);
+    close_pair(first);
+    close_pair(second);
+}
+
+static void flag_of_wsasocket(void)
+{
+    SOCKET with_flag = WSASocketW(AF_INET, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
+    struct sockaddr_in address;
+    SOCKET listener = listen_somewhere(&address);
+    struct operation receive;
+    if (connect(with_flag, (struct sockaddr *)&address, sizeof address) != 0)
+        fail(WSAGetLastError(), "connect to 127.0.0.1");
+    begin_receive(&receive, with_flag);
+    SOCKET accepted = accept(listener, NULL, NULL);
+    send_byte(accepted);
+    observed(receive.error == WSA_IO_PENDING && finish(&receive, with_flag) == 1,
+             "a socket made with WSA_FLAG_OVERLAPPED: the receive was in progress after the call");
+    closesocket(with_flag);
+    closesocket(accepted);
+    closesocket(listener);
+}
+
+static void socket_is_overlapped(void)
+{
+    struct pair pair = connect_pair(); /* made by socket, and accept */
+    struct operation receive;
+    begin_receive(&receive, pair.ours);
+    send_byte(pair.theirs);
+    observed(receive.error == WSA_IO_PENDING && finish(&receive, pair.ours) == 1,
+             "a socket made with socket: the receive was in progress after the call");
+    close_pair(pair);
+}
+
+/* ---- results ------------------------------------------------------------------------------- */
+
+static void pending(void)
+{
+    struct pair pair = connect_pair();
+    WSABUF bytes = {HUGE_SIZE, huge};
+    struct operation send;
+    prepare(&send);
+    int result = WSASend(pair.ours, &bytes, 1, NULL, 0, &send.overlapped, NULL);
+    int error = WSAGetLastError();
+    bool going_on = in_progress(&send);
+    long sent = finish_huge_send(&send, pair);
+    observed(result == SOCKET_ERROR && error == WSA_IO_PENDING && going_on && sent == HUGE_SIZE,
+             "WSASend gave %d (SOCKET_ERROR, as the constant is called), WSAGetLastError %d "
+             "(WSA_IO_PENDING), and went on",
+             result, error);
+    close_pair(pair);
+}
+
+static void done_at_once(void)
+{
+    struct pair pair = connect_pair();
+    struct operation send;
+    begin_send(&send, pair.ours, 10);
+    bool complete = !in_progress(&send);
+    DWORD place = WSAWaitForMultipleEvents(1, &send.overlapped.hEvent, FALSE, 0, FALSE);
+    observed(send.error == 0 && complete && place == WSA_WAIT_EVENT_0,
+             "WSASend of 10 bytes gave 0, and the event was signalled already");
+    finish(&send, pair.ours);
+    close_pair(pair);
+}
+
+static void result_without_waiting(void)
+{
+    struct pair pair = connect_pair();
+    struct operation send;
+    DWORD bytes, flags;
+    begin_send(&send, pair.ours, HUGE_SIZE);
+    double begun = now_ms();
+    BOOL done = WSAGetOverlappedResult(pair.ours, &send.overlapped, &bytes, FALSE, &flags);
+    int error = done ? 0 : WSAGetLastError();
+    double took = now_ms() - begun;
+    observed(error == WSA_IO_INCOMPLETE && took < AT_ONCE_MS,
+             "asked without waiting, while the send was in progress: %d at once "
+             "(WSA_IO_INCOMPLETE is %d)",
+             error, (int)WSA_IO_INCOMPLETE);
+    finish_huge_send(&send, pair);
+    close_pair(pair);
+}
+
+static void result_with_waiting(void)
+{
+    struct pair pair = connect_pair();
+    struct errand reading;
+    struct operation send;
+    begin_send(&send, pair.ours, HUGE_SIZE);
+    begin_errand(&reading, LATER_MS, receive_huge, pair.theirs);
+    double begun = now_ms();
+    long sent = finish(&send, pair.ours); /* with TRUE: wait */
+    double took = now_ms() - begun;
+    observed(sent == HUGE_SIZE && took >= LATER_MS * 0.9,
+             "asked with waiting: it returned after %.0f ms, when the send was complete", took);
+    end_errand(&reading);
+    close_pair(pair);
+}
+
+static void bytes_of_both(void)
+{
+    struct pair pair = connect_pair();
+    struct operation receive, send;
+    begin_receive(&receive, pair.ours);
+    begin_send(&send, pair.theirs, 7);
+    long sent = finish(&send, pair.theirs), received = finish(&receive, pair.ours);
+    observed(sent == 7 && received == 7,
+             "WSAGetOverlappedResult told %ld bytes of the send, and %ld of the receive", sent,
+             received);
+    close_pair(pair);
+}
+
+static void receive_like_send(void)
+{
+    struct pair pair = connect_pair();
+    struct operation waiting, at_once;
+    begin_receive(&waiting, pair.ours);
+    say_something(pair.theirs);
+    long first = finish(&waiting, pair.ours);
+    say_something(pair.theirs);
+    begin_receive(&at_once, pair.ours);
+    long second = finish(&at_once, pair.ours);
+    observed(waiting.error == WSA_IO_PENDING && at_once.error == 0 && first == 1 && second == 1,
+             "without data WSARecv gave WSA_IO_PENDING, with data 0; each in the end told 1 byte");
+    close_pair(pair);
+}
+
+static void event_signalled(void)
+{
+    struct pair pair = connect_pair();
+    struct operation receive;
+    begin_receive(&receive, pair.ours);
+    DWORD before = WSAWaitForMultipleEvents(1, &receive.overlapped.hEvent, FALSE, 50, FALSE);
+    send_byte(pair.theirs);
+    DWORD after =
+        WSAWaitForMultipleEvents(1, &receive.overlapped.hEvent, FALSE, PATIENCE_MS, FALSE);
+    observed(before == WSA_WAIT_TIMEOUT && after == WSA_WAIT_EVENT_0,
+             "the receive in progress: not signalled; complete: signalled");
+    finish(&receive, pair.ours);
+    close_pair(pair);
+}
+
+/* ---- completion routines ------------------------------------------------------------------- */
+
+static volatile LONG times_called;
+static DWORD called_bytes;
+static DWORD called_error;
+static DWORD called_on; /* the thread */
+
+static void CALLBACK routine(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped, DWORD flags)
+{
+    (void)overlapped;
+    (void)flags;
+    called_error = error;
+    called_bytes = bytes;
+    called_on = GetCurrentThreadId();
+    InterlockedIncrement(&times_called);
+}
+
+static int receive_with_routine(SOCKET socket, WSAOVERLAPPED *overlapped)
+{
+    WSABUF space = {sizeof received_bytes, received_bytes};
+    DWORD flags = 0;
+    memset(overlapped, 0, sizeof *overlapped);
+    times_called = 0;
+    int result = WSARecv(socket, &space, 1, NULL, &flags, overlapped, routine);
+    return result == 0 ? 0 : WSAGetLastError();
+}
+
+static void routine_called(void)
+{
+    struct pair pair = connect_pair();
+    WSAOVERLAPPED overlapped;
+    int error = receive_with_routine(pair.ours, &overlapped);
+    send_byte(pair.theirs);
+    DWORD end = SleepEx(PATIENCE_MS, TRUE);
+    observed(error == WSA_IO_PENDING && end == WAIT_IO_COMPLETION && times_called == 1 &&
+                 called_error == 0 && called_bytes == 1,
+             "nobody in the program called it; it was told error %lu and %lu byte", called_error,
+             called_bytes);
+    close_pair(pair);
+}
+
+static void not_in_sleep(void)
+{
+    struct pair pair = connect_pair();
+    WSAOVERLAPPED overlapped;
+    receive_with_routine(pair.ours, &overlapped);
+    send_byte(pair.theirs);
+    Sleep(LATER_MS);
+    LONG in_sleep = times_called;
+    bool complete = HasOverlappedIoCompleted(&overlapped);
+    SleepEx(PATIENCE_MS, TRUE);
+    observed(in_sleep == 0 && complete && times_called == 1,
+             "the receive was complete; in Sleep the routine was called %ld times, in SleepEx then "
+             "%ld time",
+             in_sleep, times_called);
+    close_pair(pair);
+}
+
+static void sleep_alertably(SOCKET socket)
+{
+    (void)socket;
+    SleepEx(LATER_MS, TRUE);
+}
+
+static void not_on_another_thread(void)
+{
+    struct pair pair = connect_pair();
+    struct errand other;
+    WSAOVERLAPPED overlapped;
+    receive_with_routine(pair.ours, &overlapped);
+    send_byte(pair.theirs);
+    begin_errand(&other, 0, sleep_alertably, INVALID_SOCKET);
+    end_errand(&other);
+    LONG meanwhile = times_called;
+    SleepEx(PATIENCE_MS, TRUE);
+    observed(meanwhile == 0 && times_called == 1 && called_on == GetCurrentThreadId(),
+             "another thread waited alertably: %ld calls; then the thread that had begun the "
+             "receive: %ld",
+             meanwhile, times_called);
+    close_pair(pair);
+}
+
+static void also_when_done_at_once(void)
+{
+    struct pair pair = connect_pair();
+    WSAOVERLAPPED overlapped;
+    say_something(pair.theirs);
+    int error = receive_with_routine(pair.ours, &overlapped);
+    LONG after_the_call = times_called;
+    SleepEx(PATIENCE_MS, TRUE);
+    observed(error == 0 && after_the_call == 0 && times_called == 1,
+             "WSARecv gave 0; %ld calls until the alertable wait, in it %ld", after_the_call,
+             times_called);
+    close_pair(pair);
+}
+
+static void alertable_wait(void)
+{
+    struct pair pair = connect_pair();
+    WSAEVENT event = WSACreateEvent();
+    WSAOVERLAPPED overlapped;
+    receive_with_routine(pair.ours, &overlapped);
+    send_byte(pair.theirs);
+    DWORD not_alertable = WSAWaitForMultipleEvents(1, &event, FALSE, LATER_MS, FALSE);
+    LONG before = times_called;
+    DWORD alertable = WSAWaitForMultipleEvents(1, &event, FALSE, PATIENCE_MS, TRUE);
+    observed(not_alertable == WSA_WAIT_TIMEOUT && before == 0 &&
+                 alertable == WSA_WAIT_IO_COMPLETION && times_called == 1,
+             "WSAWaitForMultipleEvents with FALSE at the end: not called; with TRUE: called, and "
+             "the wait returned WSA_WAIT_IO_COMPLETION");
+    WSACloseEvent(event);
+    close_pair(pair);
+}
+
+const struct statement statements_22[] = {
+    {"22.1", "Overlapping: one thread has at least two transfers in progress.", two_at_once},
+    {"22.2",
+     "That needs calls that do not block. (Overlapped calls never do, whatever the socket's mode.)",
+     calls_do_not_block},
+    {"22.3", "Overlapping is possible without overlapped I/O, too.", without_overlapped_io},
+    {"22.4", "WSASocket with WSA_FLAG_OVERLAPPED makes a socket for overlapped I/O.",
+     flag_of_wsasocket},
+    {"22.5", "(Not in the notes:) a socket made with socket can do it, too.", socket_is_overlapped},
+    {"22.6", "While the transfer goes on, WSASend has given SOCKET_ERROR and WSA_IO_PENDING.",
+     pending},
+    {"22.7",
+     "(Not in the notes:) a transfer that is done at once gives 0, and signals all the same.",
+     done_at_once},
+    {"22.8", "When the transfer is complete, the event in its OVERLAPPED is signalled.",
+     event_signalled},
+    {"22.9", "WSAGetOverlappedResult can be asked while the transfer goes on.",
+     result_without_waiting},
+    {"22.10", "WSAGetOverlappedResult can wait for the transfer.", result_with_waiting},
+    {"22.11", "WSAGetOverlappedResult tells the bytes that were sent, or received.", bytes_of_both},
+    {"22.12", "WSARecv is used like WSASend.", receive_like_send},
+    {"22.13", "The system calls the completion routine when the transfer is complete.",
+     routine_called},
+    {"22.14", "It calls it only in an alertable wait: not in Sleep, but in SleepEx.", not_in_sleep},
+    {"22.15", "The alertable wait must be one of the thread that began the transfer.",
+     not_on_another_thread},
+    {"22.16", "(Not in the notes:) the routine is called after an immediate success, too.",
+     also_when_done_at_once},
+    {"22.17", "WSAWaitForMultipleEvents can be an alertable wait.", alertable_wait},
+    {NULL, NULL, NULL},
+};
