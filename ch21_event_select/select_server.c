@@ -7,8 +7,8 @@
  *   cl  /std:c11 select_server.c ..\common\*.c
  *   gcc -std=c11 select_server.c ..\common\*.c -o select_server.exe -lws2_32
  *
- * Left simple on purpose: FD_SETSIZE stays at 64 sockets; and when memory or sockets run out, the
- * server ends.
+ * Left simple on purpose: FD_SETSIZE stays at 64 sockets; when memory or sockets run out, the server
+ * ends; and a stop breaks off what is still on its way.
  */
 #include "../common/common.h"
 

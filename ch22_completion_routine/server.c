@@ -7,7 +7,8 @@
  *   cl  /std:c11 server.c ..\common\*.c
  *   gcc -std=c11 server.c ..\common\*.c -o server.exe -lws2_32
  *
- * Left simple on purpose: one thread; and when memory runs out, the server ends.
+ * Left simple on purpose: one thread; when memory runs out, the server ends; and a stop breaks off
+ * what is still on its way.
  */
 #include "../common/common.h"
 
@@ -164,9 +165,9 @@ static void CALLBACK send_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *ove
     struct client *client = CONTAINING_RECORD(overlapped, struct client, overlapped);
     (void)flags;
 
+    client->sent += (int)bytes;
+    bytes_echoed += bytes;
     if (operation_result(client, error, bytes)) {
-        client->sent += (int)bytes;
-        bytes_echoed += bytes;
         if (client->sent < client->received)
             send_rest(client);
         else
@@ -297,6 +298,9 @@ static void serve_until_stopped(void)
         if (WSAEnumNetworkEvents(listener, events[LISTENER], &happened) == SOCKET_ERROR)
             fail(WSAGetLastError(), "WSAEnumNetworkEvents of the listener");
         accept_client();
+        /* A wait looks at its events before it calls routines: so that a storm of connects does not
+         * keep the clients waiting, the routines that are due have their turn here. */
+        SleepEx(0, TRUE);
         receive_again();
     }
 }

@@ -7,8 +7,8 @@
  *   cl  /std:c11 server.c ..\common\*.c
  *   gcc -std=c11 server.c ..\common\*.c -o server.exe -lws2_32
  *
- * Left simple on purpose: one thread, so one wait, so at most 64 events; and when memory or
- * event objects run out, the server ends.
+ * Left simple on purpose: one thread, so one wait, so at most 64 events; when memory or event
+ * objects run out, the server ends; and a stop breaks off what is still on its way.
  */
 #include "../common/common.h"
 
@@ -306,7 +306,8 @@ static void stop_serving(void)
         if (!CancelIoEx((HANDLE)client->socket, &client->overlapped) &&
             GetLastError() != ERROR_NOT_FOUND) /* not found: it has completed already */
             fail((int)GetLastError(), "CancelIoEx of client %d", client->number);
-        operation_result(client, TRUE, &bytes);
+        if (operation_result(client, TRUE, &bytes) && client->state == SENDING)
+            send_completed(client, bytes); /* it was faster */
         close_client(client);
     }
     WSACloseEvent(events[LISTENER]);

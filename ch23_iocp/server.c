@@ -8,7 +8,8 @@
  *   cl  /std:c11 server.c ..\common\*.c
  *   gcc -std=c11 server.c ..\common\*.c -o server.exe -lws2_32
  *
- * Left simple on purpose: when memory runs out, the server ends.
+ * Left simple on purpose: when memory runs out, the server ends; and a stop breaks off what is still
+ * on its way.
  */
 #include "../common/common.h"
 
@@ -125,8 +126,8 @@ static enum outcome check_outcome(int number, const char *call, int result)
     return error == 0 ? DONE : PENDING;
 }
 
-/* Step 23-9: how did the operation end? Returns false if it failed, or if nothing more is to begin.
- * The packet says it too, but not with Winsock's errors. */
+/* Step 23-9: how did the operation end? Returns false if it failed. The packet says it too, but not
+ * with Winsock's errors. */
 static bool operation_result(struct client *client, DWORD *bytes)
 {
     SOCKET socket = client->state == ACCEPTING ? listener : client->socket;
@@ -140,7 +141,7 @@ static bool operation_result(struct client *client, DWORD *bytes)
     else if (client->state != ACCEPTING)
         narrate(client->number, "WSAGetOverlappedResult", "%lu bytes %s", *bytes,
                 client->state == SENDING ? "sent" : "received");
-    return succeeded && !stopping;
+    return succeeded;
 }
 
 /* Step 23-7: the receive begins before there is anything to receive. One that is done at once is
@@ -277,16 +278,17 @@ static void serve_client(struct client *client, enum key key)
 
     if (key == LISTENER)
         InterlockedDecrement(&accepts_pending);
-    if (!operation_result(client, &bytes)) {
-        close_client(client);
-    } else if (key == LISTENER) {
-        accept_client(client);
-    } else if (client->state == SENDING) {
+    bool succeeded = operation_result(client, &bytes);
+    if (succeeded && client->state == SENDING)
         send_completed(client, bytes);
+    if (!succeeded || stopping)
+        close_client(client);
+    else if (key == LISTENER)
+        accept_client(client);
+    else if (client->state == SENDING)
         send_rest(client);
-    } else {
+    else
         receive_completed(client, bytes);
-    }
     start_accepting(); /* one has been accepted, or one has left */
 }
 

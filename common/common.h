@@ -156,7 +156,8 @@ struct input {
     HANDLE wanted;
 };
 
-/* Whether standard input is a console, and not a file or a pipe. */
+/* Whether standard input is a console, and not a file or a pipe. The first call, and no later one,
+ * asks the system; it must come before start_input. */
 bool somebody_types(void);
 
 /* Where a client's narration goes: to standard output if somebody types, else to standard error,

@@ -11,10 +11,17 @@ static HANDLE standard_input(void)
     return GetStdHandle(STD_INPUT_HANDLE);
 }
 
+/* Asked once, before a thread reads: while a ReadFile waits at a pipe, the system lets any other call
+ * on the pipe wait for it, and this question might be one. */
 bool somebody_types(void)
 {
+    static bool asked, answer;
     DWORD mode;
-    return GetConsoleMode(standard_input(), &mode) != 0;
+
+    if (!asked)
+        answer = GetConsoleMode(standard_input(), &mode) != 0;
+    asked = true;
+    return answer;
 }
 
 FILE *client_narration_stream(void)

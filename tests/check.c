@@ -1,7 +1,7 @@
 /*
  * check.c - checks the behaviour of the servers and clients.
  *
- *     check.exe [--only WORD] [--program NAME] FOLDER ...
+ *     check.exe [--only WORD] [--program NAME] [--options WORDS] [--storm SECONDS] FOLDER ...
  *
  * FOLDER holds the programs of a chapter (build\ch21_event_select). Each of them is started as a
  * child process on a free port. Several folders are checked side by side. One line a check:
@@ -13,7 +13,9 @@
  *     skip     cannot be checked here, with the reason
  *
  * The last line is "N passed, N failed, N skipped". Exit status: 0 if none failed, 1 if one did,
- * 2 for a wrong command line. Only checks whose name contains WORD are run with --only.
+ * 2 for a wrong command line. Only checks whose name contains WORD are run with --only; --options
+ * are more arguments for the servers; --storm makes the mixed storm longer. The last two are for one
+ * FOLDER: check.exe --only storm --storm 300 --options "--threads 4" build\ch23_iocp
  */
 #include "check.h"
 
@@ -21,6 +23,8 @@
 #include <stdlib.h>
 
 char program_path[300];
+const char *server_options = "";
+int storm_seconds = DEFAULT_STORM_SECONDS;
 unsigned char pattern[PATTERN_SIZE];
 
 /* ---- one check ----------------------------------------------------------------------------- */
@@ -83,7 +87,8 @@ bool start_server(struct process *server, const char *options, int *port)
 
         *port = free_port();
         snprintf(tag, sizeof tag, "%d", *port);
-        snprintf(command, sizeof command, "\"%s\" %s %s", program_path, options, tag);
+        snprintf(command, sizeof command, "\"%s\" %s %s %s", program_path, server_options, options,
+                 tag);
         if (!start_process(server, command, tag, NULL, NULL)) {
             char text[ERROR_TEXT_SIZE];
             trouble(NO_CHANCE, "is it built?", "%s cannot be started: %s", program_path,
@@ -479,7 +484,8 @@ static void check_side_by_side(const char *const *folders, int count, const char
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: check [--only WORD] [--program NAME] FOLDER ...\n");
+    fprintf(stderr, "usage: check [--only WORD] [--program NAME] [--options WORDS] "
+                    "[--storm SECONDS] FOLDER ...\n");
     return 2;
 }
 
@@ -487,7 +493,7 @@ static int usage(void)
 static DWORD WINAPI end_after_a_while(void *nothing)
 {
     (void)nothing;
-    Sleep(15 * 60 * 1000);
+    Sleep((15 * 60 + (DWORD)storm_seconds) * 1000);
     printf("TIMEOUT  the checks did not end within 15 minutes\n%d passed, %d failed, %d skipped\n",
            passed, failed + 1, skipped);
     fflush(stdout);
@@ -505,6 +511,10 @@ int main(int argc, char **argv)
             only = argv[++i];
         else if (strcmp(argv[i], "--program") == 0 && i + 1 < argc)
             program = argv[++i];
+        else if (strcmp(argv[i], "--options") == 0 && i + 1 < argc)
+            server_options = argv[++i];
+        else if (strcmp(argv[i], "--storm") == 0 && i + 1 < argc && atoi(argv[i + 1]) > 0)
+            storm_seconds = atoi(argv[++i]);
         else if (argv[i][0] != '-' && count < MAX_FOLDERS)
             folders[count++] = argv[i];
         else

@@ -20,6 +20,11 @@ enum verdict {
 /* The program under test, for example build\ch21_event_select\server.exe. */
 extern char program_path[300];
 
+/* What else a server is started with, for example "--threads 1"; how long the mixed storm lasts. */
+enum { DEFAULT_STORM_SECONDS = 3 };
+extern const char *server_options;
+extern int storm_seconds;
+
 /* Notes trouble, used like printf. hint says where to look. Only the first one counts. Any thread
  * may call it. */
 void trouble(enum verdict verdict, const char *hint, const char *what, ...)

@@ -80,6 +80,52 @@ for lesson in ch*/README.md; do
     )"
 done
 
+# What changed against the last chapter: the block after the diff command is generated from the code.
+for lesson in ch*/README.md; do
+    report "$lesson: the calls that go and come" "$(
+        pair=$(blocks "$lesson" sh | sed -n 's/^diff //p')
+        # shellcheck disable=SC2086 # two names
+        diff <(blocks "$lesson" diff) <(tests/linux/calls.sh $pair)
+    )"
+done
+
+report "the pictures are as tools/models.py draws them" "$(python3 tools/models.py --check 2>&1)"
+
+# ---- the statements of the notes -----------------------------------------------------------------
+
+# rows FILE: "number|statement|steps" of its table.
+rows() { sed -nE 's/^\| (2[0-9]\.[0-9]+) \| (.*) \| (.*) \|$/\1|\2|\3/p' "$1"; }
+
+# "number step" pairs: in the lessons, and in the table of the root.
+lesson_pairs() {
+    awk '/^### Step/ { step = $3; sub(":", "", step) }
+        /^(Call|Shows):/ { inside = 1 }
+        inside && /^$/ { inside = 0 }
+        inside { line = $0
+            while (match(line, /2[0-9]\.[0-9]+/)) {
+                print substr(line, RSTART, RLENGTH), step; line = substr(line, RSTART + RLENGTH) } }' ch*/README.md | sort
+}
+table_pairs() {
+    rows README.md | awk -F'|' '{ n = split($3, steps, ", ")
+        for (i = 1; i <= n; i++) if (sub("Step ", "", steps[i])) print $1, steps[i] }' | sort
+}
+report "README.md: each statement is what the experiment says" "$(
+    diff <(rows README.md | cut -d'|' -f1,2) <(
+        cat tests/notes_2?.c | tr '\n' ' ' | grep -oE '\{"2[0-9]\.[0-9]+", +"([^"\\]|\\.)*"' |
+            sed -E 's/\{"([0-9.]+)", +"(.*)"/\1|\2/'
+    )
+)"
+report "README.md: the statements and steps of the table are those of the lessons" \
+    "$(diff <(table_pairs) <(lesson_pairs))"
+report "README.md: the same statements and steps in Korean" "$(
+    diff <(rows README.md | cut -d'|' -f1,3 | grep Step) <(rows README.ko.md | cut -d'|' -f1,3 | grep Step)
+    diff <(rows README.md | cut -d'|' -f1) <(rows README.ko.md | cut -d'|' -f1)
+)"
+report "the lessons mention every statement of their chapter" "$(
+    diff <(rows README.md | cut -d'|' -f1 | sort) \
+        <(for chapter in 21 22 23; do grep -ohE "\b$chapter\.[0-9]+" ch$chapter*/README.md; done | sort -u)
+)"
+
 # ---- commands ------------------------------------------------------------------------------------
 
 # Runs a load against the server of chapter 23; what it prints is as the document shows it.
@@ -95,7 +141,7 @@ try_load() {
     output=$(eval "./build.sh run ${1#* run } 127.0.0.1 $port" 2>/dev/null </dev/null | tr -d '\r' | mask_load)
     kill -INT $!
     wait $!
-    diff <(blocks ch23_iocp/README.md text | mask_load) <(echo "$output")
+    diff <(blocks ch23_iocp/README.md text | grep -vE '^(server|client) \||^echo' | mask_load) <(echo "$output")
 }
 mask_load() { sed -E 's/[0-9]+(\.[0-9]+)? (ms|s|messages\/s|MB\/s)/N \2/g'; }
 
@@ -112,6 +158,10 @@ try_command() {
         # A server waits for clients, and a client for typed lines: here they only print the usage.
         output=$(eval "./build.sh run ${line#* run } --help" 2>&1 </dev/null)
         [[ $output == *"usage: "* ]] || echo "$line: $output"
+        ;;
+    *" notes"*)
+        output=$(eval "./build.sh ${line#* }" 2>&1 </dev/null) || echo "$line: status $?: $output"
+        [[ $output == *" passed, 0 failed"* ]] || echo "$line: $output"
         ;;
     "build.bat help" | "build.bat demo"*)
         output=$(wine cmd /c "${words[@]}" 2>&1 </dev/null) || echo "$line: status $?: $output"
@@ -158,12 +208,16 @@ done
 # Times, threads and places vary from run to run.
 mask() { sed -E 's/ +[0-9]+\.[0-9]{3} +[0-9]+ / TIME THREAD /; s/one of [0-9]+/one of N/; s/event [0-9]+ is/event N is/'; }
 
-report "README.md: what it shows is what the demo prints" "$(
-    [ -s "$scratch/demo" ] || echo "the demo printed nothing"
-    blocks README.md text | grep '|\|^echo' | grep -vE '^(server|client)\.exe' | mask | while read -r line; do
-        mask <"$scratch/demo" | grep -qF -- "$line" || echo "$line"
-    done
-)"
+mask <"$scratch/demo" >"$scratch/masked_demo"
+for document in "${documents[@]}"; do
+    report "$document: what it shows is what the demo prints" "$(
+        shown=$(blocks "$document" text | grep -E '^(server|client) \||^echo' | mask)
+        [ -n "$shown" ] || echo "it shows nothing"
+        while read -r line; do
+            grep -qF -- "$line" "$scratch/masked_demo" || echo "$line"
+        done <<<"$shown"
+    )"
+done
 report "README.md: the command line is the usage" "$(
     for program in server client; do
         usage=$(wine "build/ch21_event_select/$program.exe" --help 2>&1 </dev/null | head -n 1 | tr -d '\r')
