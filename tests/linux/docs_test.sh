@@ -150,7 +150,7 @@ try_command() {
     local folder=$1 line=$2 output words
     read -r -a words <<<"$line"
     case $line in
-    "build.bat test" | "./build.sh test") ;; # this is the run that we are part of
+    "build.bat test" | "./build.sh test" | "build.bat notes") ;; # this is the run that we are part of
     "cd "*) [ -d "${line#cd }" ] || echo "no such folder: $line" ;;
     "build.bat bench" | "./build.sh bench") ;; # takes minutes: build_test.sh runs a round of it
     *" client --connections "*) try_load "$line" ;;
