@@ -28,7 +28,7 @@ set "opt_known="
 for %%w in (cl gcc clang) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
 if defined opt_known set "opt_compiler=%opt_known%"
 if defined opt_known goto next_word
-for %%w in (demo run test check notes bench clean help) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
+for %%w in (demo run test check notes bench timeline clean help) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
 if defined opt_known if defined opt_verb goto two_verbs
 if defined opt_known set "opt_verb=%opt_known%"
 if defined opt_known goto next_word
@@ -169,6 +169,29 @@ if exist "build\%~1\select_server.exe" set opt_servers=%opt_servers% "build\%~1\
 set opt_servers=%opt_servers% "build\%~1\server.exe"
 exit /b 0
 
+:verb_timeline
+call :choose_compiler
+if errorlevel 1 exit /b 1
+call :build_chapters
+if errorlevel 1 exit /b 1
+call :compile tools timeline
+if errorlevel 1 exit /b 1
+call :compile tools scenario tests\harness.c
+if errorlevel 1 exit /b 1
+for %%c in (%opt_chapters%) do if not defined opt_failed call :draw_chapter "%%~c"
+if defined opt_failed exit /b 1
+exit /b 0
+
+:draw_chapter
+build\tools\scenario.exe "build\%~1"
+if errorlevel 1 set "opt_failed=yes"
+if defined opt_failed exit /b 1
+build\tools\timeline.exe --connected "build\%~1\server.log" "build\%~1\client_a.log" "build\%~1\client_b.log" >"build\%~1\timeline.svg"
+if errorlevel 1 set "opt_failed=yes"
+if defined opt_failed exit /b 1
+echo build\%~1\timeline.svg: open it in a browser, for example with: start "" "build\%~1\timeline.svg"
+exit /b 0
+
 :verb_clean
 for /d %%d in (build\*) do call :remove_folder "%%~nxd"
 if defined opt_failed exit /b 1
@@ -195,6 +218,7 @@ echo   check              runs the checks on the chapters
 echo   test               the same, and makes every warning an error
 echo   notes [21 ^| 21.3]  plays each statement of the lecture notes on real sockets
 echo   bench              measures the servers beside each other; takes two or three minutes
+echo   timeline           draws a run of each chapter into build\CHAPTER\timeline.svg
 echo   clean              removes what was built
 echo   help               prints this
 echo   strict             makes every warning an error

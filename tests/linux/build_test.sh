@@ -48,6 +48,7 @@ expect "the first compiler that is found is cl" 0 "Built in the folder build, wi
 expect "builds twice in a row" 0 "Built in the folder build, with cl." ./build.sh cl ch21
 expect "demo, from another current directory" 0 "summary: 1 clients served, 150023 bytes echoed" \
     env -C / "$copy/build.sh" demo ch21_event_select/
+expect "timeline, of one chapter" 0 'build\ch23_iocp\timeline.svg' ./build.sh timeline ch23
 expect "a folder as Tab completes it" 0 "Built" ./build.sh cl '.\ch21_event_select\'
 expect "an unknown word: status 2 and the help" 2 'build.bat: "nonsense" is neither' ./build.sh nonsense
 expect "a word that is a variable's name" 2 'build.bat: "PATH" is neither' ./build.sh PATH

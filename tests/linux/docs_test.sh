@@ -159,6 +159,11 @@ try_command() {
         output=$(eval "./build.sh run ${line#* run } --help" 2>&1 </dev/null)
         [[ $output == *"usage: "* ]] || echo "$line: $output"
         ;;
+    'build\'*) ;; # run together, at the end
+    *" timeline")
+        output=$(eval "./build.sh ${line#* }" 2>&1 </dev/null) || echo "$line: status $?: $output"
+        [[ $output == *"timeline.svg"* ]] || echo "$line: $output"
+        ;;
     *" notes"*)
         output=$(eval "./build.sh ${line#* }" 2>&1 </dev/null) || echo "$line: status $?: $output"
         [[ $output == *" passed, 0 failed"* ]] || echo "$line: $output"
@@ -218,6 +223,20 @@ for document in "${documents[@]}"; do
         done <<<"$shown"
     )"
 done
+report "README.md: a run of one's own becomes a picture" "$(
+    wine build/ch21_event_select/server.exe 0 >"$scratch/server.log" 2>&1 </dev/null &
+    for ((i = 0; i < 100; i++)); do
+        grep -q "listening on" "$scratch/server.log" && break
+        sleep 0.1
+    done
+    port=$(sed -nE 's/^listening on .*:([0-9]+).*/\1/p' "$scratch/server.log")
+    printf 'hello\nQ\n' | wine build/ch21_event_select/client.exe 127.0.0.1 "$port" >/dev/null 2>"$scratch/client.log"
+    kill -INT $!
+    wait $!
+    cd "$scratch" && wine "$root/build/tools/timeline.exe" server.log client.log 2>&1 >run.svg </dev/null
+    python3 -c 'import xml.dom.minidom; xml.dom.minidom.parse("run.svg")' 2>&1
+    grep -q "FD_READ" run.svg || echo "it does not show FD_READ"
+)"
 report "README.md: the command line is the usage" "$(
     for program in server client; do
         usage=$(wine "build/ch21_event_select/$program.exe" --help 2>&1 </dev/null | head -n 1 | tr -d '\r')

@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# timeline_test.sh - checks tools/timeline.c: the picture is well-formed, bars lie where the log says,
+# what is open or cut off is drawn as such, and a bad log is told with its line. The last line:
+# N passed, N failed. Started by build.sh test.
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+root=$PWD
+# shellcheck source=tests/linux/environment.sh
+source tests/linux/environment.sh
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+passed=0
+failed=0
+
+x86_64-w64-mingw32-gcc -std=c11 -Wall -Wextra -Werror tools/timeline.c common/*.c \
+    -o "$scratch/timeline.exe" -lws2_32 || exit 1
+cd "$scratch" || exit 1
+
+# report NAME PROBLEM: an empty problem is a pass.
+report() {
+    if [ -z "$2" ]; then
+        echo "ok       timeline: $1"
+        passed=$((passed + 1))
+    else
+        echo "FAIL     timeline: $1"
+        head -n 12 <<<"$2" | cut -c1-200 | sed 's/^/         | /'
+        failed=$((failed + 1))
+    fi
+}
+
+# draw STATUS LOG ...: draws into run.svg; prints a problem if the exit status is another one.
+draw() {
+    local expected=$1 status
+    shift
+    wine timeline.exe "$@" >run.svg 2>run.err </dev/null
+    status=$?
+    [ $status = "$expected" ] || echo "expected status $expected, found $status: $(head -n 1 run.err)"
+}
+
+# log ZERO < LINES: a narration whose 0.000 ms is ZERO ms of the counter, from "MS THREAD CLIENT CALL WHAT".
+log() {
+    printf '        ms  thread  client  call                      what happened\r\n'
+    printf '%10.3f  %6d  %6s  %-25s  0.000 ms is %.3f ms on this machine%ss counter\r\n' 0 1 - QueryPerformanceCounter "$1" "'"
+    while read -r ms thread client call what; do
+        printf '%10.3f  %6d  %6s  %-25s  %s\r\n' "$ms" "$thread" "$client" "$call" "$what"
+    done
+}
+
+# shapes: "class from to text" for each bar, and "told at at text" for each mark, of run.svg; the times are
+# computed back from the places, in milliseconds of the picture.
+shapes() {
+    python3 - "$1" "$2" <<'PYTHON'
+import sys, xml.dom.minidom
+first, last = float(sys.argv[1]), float(sys.argv[2])
+margin = (last - first) / 50 + 0.1
+first, last = first - margin, last + margin
+def ms(x): return first + (float(x) - 190) * (last - first) / 790
+for node in xml.dom.minidom.parse("run.svg").getElementsByTagName("*"):
+    title = node.getElementsByTagName("title")
+    if node.tagName == "rect" and title:
+        x, w = float(node.getAttribute("x")), float(node.getAttribute("width"))
+        print("%s %.0f %.0f%s" % (node.getAttribute("class"), ms(x), ms(x + w), " open" if node.getAttribute("stroke") else ""))
+    elif node.tagName == "path" and title:
+        print("told %.0f" % ms(node.getAttribute("d")[1:].split()[0]))
+PYTHON
+}
+
+log 1000 >server.log <<'LINES'
+1 7 - listen 1 worker
+10 7 1 accept client 1 of at most 62
+20 7 1 WSARecv pending (WSA_IO_PENDING)
+30 7 - WSAWaitForMultipleEvents wait for one of 3 events
+60 7 - WSAWaitForMultipleEvents event 2 is signalled
+65 7 1 WSAGetOverlappedResult 6 bytes received
+70 7 1 WSASend pending (WSA_IO_PENDING)
+110 7 1 WSARecv pending (WSA_IO_PENDING)
+LINES
+# This client's clock began 40 ms later; its lines are mixed with what comes back.
+{ log 1040 <<'LINES'
+5 9 - WSASend pending (WSA_IO_PENDING)
+15 9 - work 100 numbers tested meanwhile
+25 9 - WSAGetOverlappedResult 6 bytes sent
+LINES
+echo "> hello & <goodbye>"; } >client.log
+
+report "bars and marks lie where the logs say, open ones at the end" "$(
+    draw 0 server.log client.log
+    diff <(sort <<'SHAPES'
+call 10 10
+receive 20 65
+wait 30 60
+told 60
+told 65
+send 70 112 open
+receive 110 112 open
+send 45 65
+work 45 55
+told 65
+SHAPES
+    ) <(shapes 10 110 | sed -E 's/^call 10 1[01]/call 10 10/' | sort)
+)"
+
+for ((i = 1; i <= 300; i++)); do
+    echo "$((i * 2)) 7 1 recv $i bytes"
+    echo "$((i * 2 + 1)) 7 1 send $i <bytes> & more"
+done | log 0 >long.log
+report "a long run is cut off, and says so" "$(
+    draw 0 long.log
+    shapes 2 401 >/dev/null || echo "not well-formed"
+    grep -q "Cut off after 400 lines" run.svg || echo "it does not say so"
+)"
+
+report "a log that does not exist" "$(draw 1 nothing.log; grep -q 'nothing.log' run.err || cat run.err)"
+echo "int main(void) { return 0; }" >foreign.log
+report "a foreign file" "$(draw 1 foreign.log; grep -q 'foreign.log: line 1: ' run.err || cat run.err)"
+{ cat server.log; printf '    12.000     x7       1  recv  1 bytes\r\n'; } >damaged.log
+report "a damaged line is named" "$(draw 1 damaged.log; grep -q 'damaged.log: line 11: the second column' run.err || cat run.err)"
+sed 2d server.log >clockless.log
+report "a log without its clock" "$(draw 1 clockless.log; grep -q 'line 2: the line of QueryPerformanceCounter' run.err || cat run.err)"
+: >empty.log
+report "an empty log" "$(draw 1 empty.log; grep -q 'empty.log: line 1: ' run.err || cat run.err)"
+report "no log: the usage" "$(draw 2; grep -q usage: run.err || cat run.err)"
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
