@@ -358,6 +358,25 @@ static bool prepare_socket(struct link *link)
                NULL;
 }
 
+static void begin_connect(struct link *link);
+
+/* Until one has succeeded it is not known which of the addresses the server listens at: localhost
+ * is ::1 as well as 127.0.0.1. */
+static void connect_failed(struct link *link, int error)
+{
+    if (link->address == server_address && result.connections == 0 &&
+        server_address->ai_next != NULL) {
+        server_address = server_address->ai_next;
+        connect_ex = NULL; /* another kind of address may have another one */
+    }
+    if (link->address == server_address) {
+        lose(link, "connect", error);
+        return;
+    }
+    close_link(link);
+    begin_connect(link);
+}
+
 /* Step 23-17: ConnectEx is a connect that does not wait. It wants a socket that is bound. */
 static void begin_connect(struct link *link)
 {
@@ -366,7 +385,7 @@ static void begin_connect(struct link *link)
     link->socket =
         WSASocketW(address->ai_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
     if (link->socket == INVALID_SOCKET || !prepare_socket(link)) {
-        lose(link, "prepare a socket for", WSAGetLastError());
+        connect_failed(link, WSAGetLastError());
         return;
     }
     if (connect_ex == NULL)
@@ -374,7 +393,7 @@ static void begin_connect(struct link *link)
     if (!connect_ex(link->socket, address->ai_addr, (int)address->ai_addrlen, NULL, 0, NULL,
                     fresh_overlapped(&link->send_overlapped)) &&
         WSAGetLastError() != WSA_IO_PENDING) {
-        lose(link, "connect", WSAGetLastError());
+        connect_failed(link, WSAGetLastError());
         return;
     }
     link->state = CONNECTING;
@@ -389,21 +408,6 @@ static void begin_connects(void)
         link->number = connects_begun;
         begin_connect(link);
     }
-}
-
-/* Until one has succeeded it is not known which of the addresses the server listens at: localhost
- * is ::1 as well as 127.0.0.1. */
-static void connect_failed(struct link *link, int error)
-{
-    if (link->address == server_address && result.connections == 0 &&
-        server_address->ai_next != NULL)
-        server_address = server_address->ai_next;
-    if (link->address == server_address) {
-        lose(link, "connect", error);
-        return;
-    }
-    close_link(link);
-    begin_connect(link);
 }
 
 /* Step 23-18: only now is it a connected socket for shutdown and the like. */
@@ -564,6 +568,10 @@ static void connect_all(void)
         if (connects_pending > 0)
             take_packets(until);
     } while (connects_pending > 0 && !interrupted && now_microseconds() < until);
+    for (int i = 0; i < load.connections; i++) {
+        if (links[i].state == CONNECTING && !interrupted)
+            lose(&links[i], "connect", WSAETIMEDOUT);
+    }
 }
 
 static void exchange_messages(void)

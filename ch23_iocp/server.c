@@ -8,8 +8,9 @@
  *   cl  /std:c11 server.c ..\common\*.c
  *   gcc -std=c11 server.c ..\common\*.c -o server.exe -lws2_32
  *
- * Left simple on purpose: when memory runs out, the server ends; and a stop breaks off what is still
- * on its way.
+ * Left simple on purpose: when memory runs out, the server ends; a stop breaks off what is still on its
+ * way; and sockets must be Windows' own, not those of an old filter (a layered provider whose handles
+ * are not handles of the system), for which packets cannot be skipped.
  */
 #include "../common/common.h"
 
@@ -36,10 +37,11 @@ struct client {
     SOCKET socket;
     int number;
     enum state state;
-    WSAOVERLAPPED overlapped; /* of the one operation in progress */
-    int received;             /* bytes in buffer */
-    int sent;                 /* bytes of them that are sent back */
-    struct client *next;      /* in the list clients */
+    WSAOVERLAPPED overlapped;         /* of the one operation in progress */
+    int received;                     /* bytes in buffer */
+    int sent;                         /* bytes of them that are sent back */
+    char addresses[2 * ADDRESS_SIZE]; /* AcceptEx writes both of them here */
+    struct client *next;              /* in the list clients */
     struct client *previous;
     char buffer[BUFFER_SIZE];
 };
@@ -228,8 +230,8 @@ static bool begin_accept(void)
 
     DWORD bytes;
     InterlockedIncrement(&accepts_pending);
-    BOOL done = accept_ex(listener, accepted, client->buffer, 0, ADDRESS_SIZE, ADDRESS_SIZE, &bytes,
-                          fresh_overlapped(client));
+    BOOL done = accept_ex(listener, accepted, client->addresses, 0, ADDRESS_SIZE, ADDRESS_SIZE,
+                          &bytes, fresh_overlapped(client));
     int error = done ? 0 : WSAGetLastError();
     if (error != 0 && error != WSA_IO_PENDING) {
         InterlockedDecrement(&accepts_pending);
