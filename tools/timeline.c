@@ -508,7 +508,7 @@ static void print_axis(double bottom)
 
 static void print_picture(void)
 {
-    int order[MAX_LANES], used = 0;
+    int order[MAX_LANES] = {0}, used = 0;
     for (int i = 0; i < lane_count; i++) {
         if (lane_is_used(i))
             order[used++] = i;
