@@ -15,6 +15,7 @@ WIDTH, LEFT, RIGHT = 860, 150, 20
 LANE, BAR, TITLE, GAP = 46, 16, 34, 18
 
 STYLE = """
+.page { fill: #ffffff }
 text { font: 13px system-ui, 'Segoe UI', 'Malgun Gothic', sans-serif; fill: #1f2328 }
 .title { font-weight: 600; font-size: 15px }
 .small { font-size: 12px }
@@ -26,6 +27,7 @@ text { font: 13px system-ui, 'Segoe UI', 'Malgun Gothic', sans-serif; fill: #1f2
 .told { stroke: #cf222e; stroke-width: 2; fill: none }
 .head { fill: #cf222e }
 @media (prefers-color-scheme: dark) {
+  .page { fill: #0d1117 }
   text { fill: #f0f6fc }
   .line { stroke: #9198a1 }
   .call { fill: #4493f8 }
@@ -95,7 +97,8 @@ class Picture:
         body = "\n".join(self.parts)
         return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self.y}" '
                 f'role="img" aria-label="{escape(name)}">\n'
-                f"<style>{STYLE}</style>\n{body}\n</svg>\n")
+                f"<style>{STYLE}</style>\n"
+                f'<rect class="page" width="100%" height="100%"/>\n{body}\n</svg>\n')
 
 
 def ch21():

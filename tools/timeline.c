@@ -311,7 +311,9 @@ static void draw_lines(double end)
 
 /* ---- the picture --------------------------------------------------------------------------- */
 
+/* A page of its own: a browser shows text for the dark on white otherwise. */
 static const char style[] =
+    ".page { fill: #ffffff }\n"
     "text { font: 12px system-ui, 'Segoe UI', 'Malgun Gothic', sans-serif; fill: #1f2328 }\n"
     ".title { font-weight: 600; font-size: 15px }\n"
     ".label { font-size: 10px }\n"
@@ -323,6 +325,7 @@ static const char style[] =
     ".send { fill: #8250df }\n"
     ".told { fill: #cf222e }\n"
     "@media (prefers-color-scheme: dark) {\n"
+    "  .page { fill: #0d1117 }\n"
     "  text { fill: #f0f6fc }\n"
     "  .line { stroke: #9198a1 }\n"
     "  .wait { fill: #4493f8; stroke: #4493f8 }\n"
@@ -520,6 +523,7 @@ static void print_picture(void)
     printf(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %.0f\">\n<style>\n%s</style>\n",
         WIDTH, height, style);
+    printf("<rect class=\"page\" width=\"100%%\" height=\"100%%\"/>\n");
     print_text(10, 24, "title", "A run on a time line");
     print_axis(bottom);
     for (int i = 0; i < used; i++) {
