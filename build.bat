@@ -16,6 +16,8 @@ set "opt_strict="
 set "opt_chapters="
 set "opt_program="
 set "opt_rest="
+set "opt_exercise="
+set "opt_exercises=UPPER IDLE CHAT CROWD GREETING FRAME WAITERS FAREWELL DUPLEX TIMER COUNT BATCH ROOM"
 set "opt_status=0"
 set "opt_failed="
 
@@ -28,7 +30,7 @@ set "opt_known="
 for %%w in (cl gcc clang) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
 if defined opt_known set "opt_compiler=%opt_known%"
 if defined opt_known goto next_word
-for %%w in (demo run test check notes bench timeline clean help) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
+for %%w in (demo run test check hint notes bench timeline clean help) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
 if defined opt_known if defined opt_verb goto two_verbs
 if defined opt_known set "opt_verb=%opt_known%"
 if defined opt_known goto next_word
@@ -38,6 +40,10 @@ if "%opt_verb%"=="run" if defined opt_chapters set "opt_program=%opt_word%"
 if defined opt_program goto next_word
 if "%opt_verb%"=="notes" set opt_rest=%opt_rest% "%opt_word%"
 if "%opt_verb%"=="notes" goto next_word
+set "opt_known="
+if "%opt_verb%"=="check" call :find_exercise
+if "%opt_verb%"=="hint" call :find_exercise
+if defined opt_known goto next_word
 call :find_chapter
 if not errorlevel 1 goto next_word
 set "opt_status=2"
@@ -95,14 +101,12 @@ if not defined opt_program (
     exit /b 2
 )
 for %%c in (%opt_chapters%) do set "opt_chapter=%%~c"
-if exist "build\%opt_chapter%\%opt_program%.exe" goto run_it
 if not exist "%opt_chapter%\%opt_program%.c" goto unknown_program
-rem Standard output is the program's own.
+rem Always: it may have been changed. Standard output is the program's own.
 call :choose_compiler 1>&2
 if errorlevel 1 exit /b 1
 call :compile "%opt_chapter%" "%opt_program%" 1>&2
 if errorlevel 1 exit /b 1
-:run_it
 "build\%opt_chapter%\%opt_program%.exe" %opt_rest%
 exit /b %errorlevel%
 :unknown_program
@@ -116,7 +120,7 @@ set "opt_strict=yes"
 set "opt_test_status=0"
 rem The notes are about all the chapters.
 if not defined opt_chapters call :notes_in_test
-call :verb_check
+call :check_chapters
 if errorlevel 1 set "opt_test_status=1"
 exit /b %opt_test_status%
 
@@ -134,18 +138,67 @@ build\tests\notes.exe %opt_rest%
 exit /b %errorlevel%
 
 :verb_check
+if not defined opt_chapters goto list_exercises
+if defined opt_exercise goto check_exercise
+:check_chapters
 call :choose_compiler
 if errorlevel 1 exit /b 1
 call :build_chapters
 if errorlevel 1 exit /b 1
-call :compile tests check "tests\server_checks.c tests\client_checks.c tests\harness.c"
+call :compile_check
 if errorlevel 1 exit /b 1
 call :compile tests blocking_server
 if errorlevel 1 exit /b 1
 set opt_folders=
 for %%c in (%opt_chapters%) do call :add_folder %%c
-build\tests\check.exe %opt_folders%
+build\tests\check.exe --compiler %opt_compiler% %opt_folders%
 exit /b %errorlevel%
+
+:list_exercises
+if defined opt_exercise goto exercise_without_chapter
+call :choose_compiler
+if errorlevel 1 exit /b 1
+call :compile_check
+if errorlevel 1 exit /b 1
+build\tests\check.exe --list
+exit /b %errorlevel%
+
+:check_exercise
+call :choose_compiler
+if errorlevel 1 exit /b 1
+for %%c in (%opt_chapters%) do set "opt_chapter=%%~c"
+call :compile "%opt_chapter%" server
+if errorlevel 1 exit /b 1
+call :compile_check
+if errorlevel 1 exit /b 1
+build\tests\check.exe --compiler %opt_compiler% --exercise %opt_exercise% "build\%opt_chapter%"
+exit /b %errorlevel%
+
+:exercise_without_chapter
+echo build.bat: %opt_exercise% of which folder? For example: build.bat %opt_verb% my_server %opt_exercise%
+exit /b 2
+
+:compile_check
+call :compile tests check "tests\homework.c tests\homework_checks.c tests\server_checks.c tests\client_checks.c tests\harness.c"
+exit /b %errorlevel%
+
+:verb_hint
+if not defined opt_exercise goto hint_for_what
+if not defined opt_chapters goto exercise_without_chapter
+if not defined opt_rest set "opt_rest=1"
+for %%c in (%opt_chapters%) do set "opt_chapter=%%~c"
+rem The hint alone is what was asked for.
+call :choose_compiler >nul
+if errorlevel 1 exit /b 1
+if not exist build\tests\check.exe call :compile_check >nul
+if errorlevel 1 exit /b 1
+build\tests\check.exe --hint %opt_exercise% %opt_rest% "%opt_chapter%"
+exit /b %errorlevel%
+
+:hint_for_what
+echo build.bat: hint needs a folder and an exercise, for example: build.bat hint ch21 UPPER 1
+echo The exercises are: %opt_exercises%
+exit /b 2
 
 :verb_bench
 call :choose_compiler
@@ -213,9 +266,14 @@ echo.
 echo   without a verb     compiles the chapters into the folder build
 echo   demo               lets a server and a client of each chapter talk, and shows what they do
 echo   run CHAPTER PROGRAM [ARGUMENT ...]
-echo                      starts build\CHAPTER\PROGRAM.exe; it is compiled first if it is missing
-echo   check              runs the checks on the chapters
-echo   test               the same, and makes every warning an error
+echo                      compiles CHAPTER\PROGRAM.c and starts it
+echo   check              lists the chapters and the exercises, and what is done of them
+echo   check CHAPTER ...  runs the chapter's own checks
+echo   check CHAPTER EXERCISE
+echo                      runs the checks of an exercise; CHAPTER may be a copy under any name
+echo   hint CHAPTER EXERCISE [NUMBER]
+echo                      gives a hint; a higher number gives away more
+echo   test               runs all checks, and makes every warning an error
 echo   notes [21 ^| 21.3]  plays each statement of the lecture notes on real sockets
 echo   bench              measures the servers beside each other; takes two or three minutes
 echo   timeline           draws a run of each chapter into build\CHAPTER\timeline.svg
@@ -225,6 +283,8 @@ echo   strict             makes every warning an error
 echo.
 echo   CHAPTER is a folder or the beginning of its name; without one, all are meant:
 for /d %%d in (ch*) do if exist "%%d\server.c" echo     %%d
+echo   EXERCISE is one of these:
+echo     %opt_exercises%
 echo.
 echo   Without cl, gcc or clang the first one that is found is used, in this order.
 exit /b 0
@@ -243,6 +303,17 @@ set "opt_line=!opt_line:*/c =!"
 set "opt_answer="
 if /i "!opt_line!"=="!opt_self! " set "opt_answer=yes"
 endlocal & set "opt_double_clicked=%opt_answer%"
+exit /b 0
+
+:find_exercise
+rem Sets opt_known if opt_word is an exercise, or the number of a hint. A folder of the same name,
+rem with a server.c, comes first.
+if not defined opt_chapters if exist "%opt_word%\server.c" exit /b 0
+if "%opt_verb%"=="hint" if defined opt_exercise for %%n in (1 2 3 4 5 6 7 8 9) do if "%opt_word%"=="%%n" set "opt_known=%%n"
+if defined opt_known set "opt_rest=%opt_known%"
+if defined opt_known exit /b 0
+for %%e in (%opt_exercises%) do if /i "%opt_word%"=="%%e" set "opt_known=%%e"
+if defined opt_known set "opt_exercise=%opt_known%"
 exit /b 0
 
 :find_chapter

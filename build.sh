@@ -8,6 +8,7 @@
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
 root=$PWD
+export BUILD_COMMAND=./build.sh # for messages that say what to type next
 # shellcheck source=tests/linux/environment.sh
 source tests/linux/environment.sh
 
@@ -94,10 +95,9 @@ run_program() {
     local folder=${1-} program=${2-} found
     folder=${folder%/}
     [ -d "$folder" ] || { found=("$folder"*/server.c) && [ "${#found[@]}" = 1 ] && folder=${found[0]%/server.c}; }
-    if [ ! -e "build/$folder/$program.exe" ]; then
-        # The program's first words are wrong on purpose: this only compiles.
-        build_bat $compiler run "$folder" "$program" --help >&2
-        [ -e "build/$folder/$program.exe" ] || exit 2
+    if [ ! -e "build/$folder/$program.exe" ] || [ "$folder/$program.c" -nt "build/$folder/$program.exe" ]; then
+        # --help, because this is only to compile it.
+        build_bat $compiler run "$folder" "$program" --help >&2 || exit 2
     fi
     shift 2
     exec wine "build/$folder/$program.exe" "$@"

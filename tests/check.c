@@ -2,6 +2,9 @@
  * check.c - checks the behaviour of the servers and clients.
  *
  *     check.exe [--only WORD] [--program NAME] [--options WORDS] [--storm SECONDS] FOLDER ...
+ *     check.exe --exercise NAME FOLDER
+ *     check.exe --hint NAME NUMBER FOLDER
+ *     check.exe --list
  *
  * FOLDER holds the programs of a chapter (build\ch21_event_select). Each of them is started as a
  * child process on a free port. Several folders are checked side by side. One line a check:
@@ -12,12 +15,13 @@
  *     ENV      the machine is in the way, not the program
  *     skip     cannot be checked here, with the reason
  *
- * The last line is "N passed, N failed, N skipped". Exit status: 0 if none failed, 1 if one did,
- * 2 for a wrong command line. Only checks whose name contains WORD are run with --only; --options
+ * The last line is "N passed, N failed, N skipped", for an exercise the score: 3/5. Exit status: 0 if
+ * none failed, 1 if one did, 2 for a wrong command line. All of it is also written to a report in
+ * FOLDER, together with --compiler NAME. Only checks whose name contains WORD are run with --only; --options
  * are more arguments for the servers; --storm makes the mixed storm longer. The last two are for one
  * FOLDER: check.exe --only storm --storm 300 --options "--threads 4" build\ch23_iocp
  */
-#include "check.h"
+#include "homework.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -25,6 +29,7 @@
 char program_path[300];
 const char *server_options = "";
 int storm_seconds = DEFAULT_STORM_SECONDS;
+int patience_ms = 10000;
 unsigned char pattern[PATTERN_SIZE];
 
 /* ---- one check ----------------------------------------------------------------------------- */
@@ -65,14 +70,13 @@ static void run_check(const struct check *check, const char *chapter, const char
 
     verdict_noted = PASSED;
     check->run();
-    printf("%-7s  %s %s: %s", words[verdict_noted], chapter, program, check->name);
+    say("%-7s  %s %s: %s", words[verdict_noted], chapter, program, check->name);
     if (verdict_noted == PASSED)
-        printf(" (%.1f s)\n", (now_ms() - begun) / 1000);
+        say(" (%.1f s)\n", (now_ms() - begun) / 1000);
     else if (verdict_noted == SKIPPED)
-        printf(": %s\n", what_noted);
+        say(": %s\n", what_noted);
     else
-        printf("\n         %s\n         look at: %s\n", what_noted, hint_noted);
-    fflush(stdout);
+        say("\n         %s\n         look at: %s\n", what_noted, hint_noted);
     passed += verdict_noted == PASSED;
     skipped += verdict_noted == SKIPPED;
     failed += verdict_noted != PASSED && verdict_noted != SKIPPED;
@@ -95,7 +99,7 @@ bool start_server(struct process *server, const char *options, int *port)
                     error_text((int)GetLastError(), text));
             return false;
         }
-        int listening = listening_port(server, PATIENCE_MS);
+        int listening = listening_port(server, patience_ms);
         if (listening == *port)
             return true;
         bool taken = strstr(server->error.bytes, "WSAEADDRINUSE") != NULL;
@@ -121,9 +125,9 @@ void stop_server(struct process *server)
     double begun = now_ms();
     if (!press_ctrl_c(server)) {
         trouble(NO_CHANCE, "does this program have a console?", "Ctrl+C could not be sent");
-    } else if (!wait_for_exit(server, PATIENCE_MS, &status)) {
+    } else if (!wait_for_exit(server, patience_ms, &status)) {
         trouble(TIMED_OUT, "the stop event in the wait; what stop_serving waits for",
-                "the server did not end within %d s after Ctrl+C", PATIENCE_MS / 1000);
+                "the server did not end within %d s after Ctrl+C", patience_ms / 1000);
     } else if (status != 0) {
         trouble(FAILED, "the end of main",
                 "expected exit status 0 after Ctrl+C, found %lu (%.200s)", status,
@@ -190,7 +194,7 @@ SOCKET connect_peer(int port)
     int error = WSAGetLastError();
     int size = sizeof error;
     if (error == WSAEWOULDBLOCK) {
-        if (wait_for_socket(peer, WRITABLE, PATIENCE_MS) == 0)
+        if (wait_for_socket(peer, WRITABLE, patience_ms) == 0)
             error = WSAETIMEDOUT;
         else
             getsockopt(peer, SOL_SOCKET, SO_ERROR, (char *)&error, &size);
@@ -215,6 +219,23 @@ static int send_some(SOCKET peer, const unsigned char *bytes, size_t length)
     return -1;
 }
 
+/* The first bytes, for a message: those that are no letters, digits or signs as \n or \x00. */
+enum { SHOWN_BYTES = 24, SHOWN_SIZE = 4 * SHOWN_BYTES + 1 };
+
+static const char *show_bytes(char *text, const char *bytes, size_t length)
+{
+    char *end = text;
+    *end = '\0';
+    for (size_t i = 0; i < length && i < SHOWN_BYTES; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        if (c == '\n' || c == '\r')
+            end += sprintf(end, c == '\n' ? "\\n" : "\\r");
+        else
+            end += sprintf(end, c >= ' ' && c <= '~' ? "%c" : "\\x%02x", c);
+    }
+    return text;
+}
+
 /* Receives what is there and compares it. Returns the bytes received, or -1 after trouble. */
 static int receive_some(SOCKET peer, const unsigned char *expected, size_t length)
 {
@@ -234,8 +255,15 @@ static int receive_some(SOCKET peer, const unsigned char *expected, size_t lengt
         return -1;
     }
     if (memcmp(bytes, expected, (size_t)received) != 0) {
-        trouble(FAILED, "where a short send goes on, and what is in the buffer then",
-                "expected the bytes that were sent, found other bytes");
+        char text[SHOWN_SIZE], expected_text[SHOWN_SIZE];
+        size_t same = 0, left = (size_t)received;
+        while (bytes[same] == (char)expected[same])
+            same++;
+        left -= same;
+        trouble(FAILED, "what is in the buffer when it is sent, and where does a short send go on?",
+                "expected \"%s\", found \"%s\"",
+                show_bytes(expected_text, (const char *)expected + same, left),
+                show_bytes(text, bytes + same, left));
         return -1;
     }
     return received;
@@ -244,7 +272,7 @@ static int receive_some(SOCKET peer, const unsigned char *expected, size_t lengt
 bool send_all(SOCKET peer, const unsigned char *bytes, size_t length)
 {
     while (length > 0) {
-        if (wait_for_socket(peer, WRITABLE, PATIENCE_MS) == 0) {
+        if (wait_for_socket(peer, WRITABLE, patience_ms) == 0) {
             trouble(TIMED_OUT, "what makes the server receive again?",
                     "the server takes no more bytes");
             return false;
@@ -261,7 +289,7 @@ bool send_all(SOCKET peer, const unsigned char *bytes, size_t length)
 bool receive_exactly(SOCKET peer, const unsigned char *expected, size_t length)
 {
     while (length > 0) {
-        if (wait_for_socket(peer, READABLE, PATIENCE_MS) == 0) {
+        if (wait_for_socket(peer, READABLE, patience_ms) == 0) {
             trouble(TIMED_OUT, "what makes the server send again?", "%lu bytes never came back",
                     (unsigned long)length);
             return false;
@@ -279,7 +307,7 @@ bool receive_end(SOCKET peer)
 {
     char byte;
 
-    if (wait_for_socket(peer, READABLE, PATIENCE_MS) == 0) {
+    if (wait_for_socket(peer, READABLE, patience_ms) == 0) {
         trouble(TIMED_OUT, "what happens when recv returns 0, or FD_CLOSE comes?",
                 "the server never closed the connection");
         return false;
@@ -295,11 +323,17 @@ bool receive_end(SOCKET peer)
 
 bool exchange(SOCKET peer, const unsigned char *bytes, size_t length, size_t piece)
 {
+    return exchange_for(peer, bytes, bytes, length, piece);
+}
+
+bool exchange_for(SOCKET peer, const unsigned char *bytes, const unsigned char *expected,
+                  size_t length, size_t piece)
+{
     size_t sent = 0, received = 0;
 
     while (received < length) {
         int wanted = READABLE | (sent < length ? WRITABLE : 0);
-        int ready = wait_for_socket(peer, wanted, PATIENCE_MS);
+        int ready = wait_for_socket(peer, wanted, patience_ms);
         if (ready == 0) {
             trouble(TIMED_OUT, "what makes the server send, or receive, again?",
                     "%lu bytes sent, only %lu came back, and then nothing", (unsigned long)sent,
@@ -307,7 +341,7 @@ bool exchange(SOCKET peer, const unsigned char *bytes, size_t length, size_t pie
             return false;
         }
         if (ready & READABLE) {
-            int n = receive_some(peer, bytes + received, length - received);
+            int n = receive_some(peer, expected + received, length - received);
             if (n < 0)
                 return false;
             received += (size_t)n;
@@ -360,17 +394,23 @@ static bool exists(const char *folder, const char *program)
     return GetFileAttributesA(program_path) != INVALID_FILE_ATTRIBUTES;
 }
 
+/* ch21_event_select of build\ch21_event_select */
+static const char *last_part(const char *folder)
+{
+    const char *last = folder;
+    for (const char *c = folder; *c != '\0'; c++) {
+        if ((*c == '\\' || *c == '/') && c[1] != '\0')
+            last = c + 1;
+    }
+    return last;
+}
+
 static void run_checks(const struct check *checks, const char *folder, const char *program,
                        const char *only)
 {
-    const char *chapter = folder;
-    for (const char *c = folder; *c != '\0'; c++) {
-        if ((*c == '\\' || *c == '/') && c[1] != '\0')
-            chapter = c + 1;
-    }
     for (const struct check *check = checks; check->name != NULL; check++) {
         if (only == NULL || strstr(check->name, only) != NULL)
-            run_check(check, chapter, program);
+            run_check(check, last_part(folder), program);
     }
 }
 
@@ -405,9 +445,40 @@ static bool check_folder(const char *folder, const char *wanted, const char *onl
     return found;
 }
 
+/* The checks of the exercise itself, then those of the chapter that must still hold. */
+static void check_exercise(const char *folder, const struct exercise *exercise)
+{
+    const char *name = last_part(folder);
+
+    patience_ms = 5000;
+    server_options = exercise->options;
+    say("%s: %s\n", exercise->name, exercise->goal);
+    if (!exists(folder, "server")) {
+        say("ENV      %s: no server to check: is it built?\n", name);
+        failed++;
+        return;
+    }
+    run_checks(exercise->checks, folder, "server", NULL);
+    for (int i = 0; i < MOST_REUSED && exercise->reused[i] != NULL; i++)
+        run_checks(server_checks, folder, "server", exercise->reused[i]);
+    if (failed > 0)
+        say("For a hint: %s hint %s %s 1\n", build_command(), name, exercise->name);
+    say("%d/%d\n", passed, passed + failed);
+}
+
+static int wrong_exercise(const char *name)
+{
+    fprintf(stderr, "check: there is no exercise %s. There are:\n", name);
+    for (const struct exercise *exercise = exercises; exercise->name != NULL; exercise++)
+        fprintf(stderr, "    %-9s %s\n", exercise->name, exercise->goal);
+    return 2;
+}
+
 /* ---- several folders ----------------------------------------------------------------------- */
 
 enum { SIDE_BY_SIDE = 4, MAX_FOLDERS = 64 };
+
+static const char *compiler = "unknown";
 
 static bool start_own_check(struct process *process, const char *folder, const char *program,
                             const char *only)
@@ -416,7 +487,7 @@ static bool start_own_check(struct process *process, const char *folder, const c
 
     /* Without a path: the system looks in the folder of this program first. Its full path may have
      * letters that the code page lacks. */
-    snprintf(command, sizeof command, "check%s%s%s%s%s%s \"%s\"",
+    snprintf(command, sizeof command, "check --compiler %s%s%s%s%s%s%s \"%s\"", compiler,
              program != NULL ? " --program \"" : "", program != NULL ? program : "",
              program != NULL ? "\"" : "", only != NULL ? " --only \"" : "",
              only != NULL ? only : "", only != NULL ? "\"" : "", folder);
@@ -485,7 +556,10 @@ static void check_side_by_side(const char *const *folders, int count, const char
 static int usage(void)
 {
     fprintf(stderr, "usage: check [--only WORD] [--program NAME] [--options WORDS] "
-                    "[--storm SECONDS] FOLDER ...\n");
+                    "[--storm SECONDS] FOLDER ...\n"
+                    "       check --exercise NAME FOLDER\n"
+                    "       check --hint NAME NUMBER FOLDER\n"
+                    "       check --list\n");
     return 2;
 }
 
@@ -503,8 +577,13 @@ static DWORD WINAPI end_after_a_while(void *nothing)
 
 int main(int argc, char **argv)
 {
-    const char *only = NULL, *program = NULL, *folders[MAX_FOLDERS];
+    const char *only = NULL, *program = NULL, *name = NULL, *hint = NULL, *folders[MAX_FOLDERS];
     int count = 0;
+
+    if (argc == 2 && strcmp(argv[1], "--list") == 0) {
+        print_exercises();
+        return 0;
+    }
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
@@ -515,13 +594,25 @@ int main(int argc, char **argv)
             server_options = argv[++i];
         else if (strcmp(argv[i], "--storm") == 0 && i + 1 < argc && atoi(argv[i + 1]) > 0)
             storm_seconds = atoi(argv[++i]);
-        else if (argv[i][0] != '-' && count < MAX_FOLDERS)
+        else if (strcmp(argv[i], "--compiler") == 0 && i + 1 < argc)
+            compiler = argv[++i];
+        else if (strcmp(argv[i], "--exercise") == 0 && i + 1 < argc)
+            name = argv[++i];
+        else if (strcmp(argv[i], "--hint") == 0 && i + 2 < argc) {
+            name = argv[++i];
+            hint = argv[++i];
+        } else if (argv[i][0] != '-' && count < MAX_FOLDERS)
             folders[count++] = argv[i];
         else
             return usage();
     }
-    if (count == 0)
+    if (count == 0 || (name != NULL && count > 1))
         return usage();
+    const struct exercise *exercise = name != NULL ? find_exercise(name) : NULL;
+    if (name != NULL && exercise == NULL)
+        return wrong_exercise(name);
+    if (hint != NULL)
+        return print_hint(exercise, atoi(hint), folders[0]) ? 0 : 2;
 
     InitializeCriticalSection(&noting);
     start_winsock();
@@ -530,16 +621,22 @@ int main(int argc, char **argv)
         check_side_by_side(folders, count, program, only);
     } else {
         fill_pattern();
-        if (!check_folder(folders[0], program, only)) {
-            printf("ENV      %s: no program to check: is it built?\n", folders[0]);
+        /* The report is about all checks, or about none. */
+        if (program == NULL && only == NULL)
+            begin_report(folders[0], exercise != NULL ? exercise->name : "checks", compiler);
+        if (exercise != NULL) {
+            check_exercise(folders[0], exercise);
+        } else if (!check_folder(folders[0], program, only)) {
+            say("ENV      %s: no program to check: is it built?\n", folders[0]);
             failed++;
-        }
-        if (passed + failed + skipped == 0) {
-            printf("ENV      no check has a name with \"%s\"\n", only);
+        } else if (passed + failed + skipped == 0) {
+            say("ENV      no check has a name with \"%s\"\n", only);
             failed++;
         }
     }
-    printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
+    if (exercise == NULL)
+        say("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
+    end_report();
     stop_winsock();
     return failed == 0 ? 0 : 1;
 }

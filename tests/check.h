@@ -36,6 +36,7 @@ struct check {
     void (*run)(void);
 };
 
+/* All arrays of checks end with {NULL, NULL}. */
 extern const struct check server_checks[];
 extern const struct check client_checks[];
 extern const struct check load_checks[]; /* only if client_makes_load */
@@ -66,8 +67,11 @@ bool send_all(SOCKET peer, const unsigned char *bytes, size_t length);
 bool receive_exactly(SOCKET peer, const unsigned char *expected, size_t length);
 bool receive_end(SOCKET peer); /* the other side has closed in order, and sent nothing more */
 
-/* Sends the bytes in pieces of at most so many bytes and receives the same bytes meanwhile. */
+/* Sends the bytes in pieces of at most so many bytes and receives the same bytes meanwhile, or as
+ * many others. */
 bool exchange(SOCKET peer, const unsigned char *bytes, size_t length, size_t piece);
+bool exchange_for(SOCKET peer, const unsigned char *bytes, const unsigned char *expected,
+                  size_t length, size_t piece);
 
 /* Connects, exchanges, shuts down, and receives the end. */
 void converse(int port, const unsigned char *bytes, size_t length, size_t piece);
@@ -79,7 +83,28 @@ void reset_peer(SOCKET peer);
 enum { READABLE = 1, WRITABLE = 2 };
 int wait_for_socket(SOCKET peer, int wanted, DWORD milliseconds);
 
-/* How long a peer waits for any one thing. */
-enum { PATIENCE_MS = 10000 };
+/* How long a peer waits for any one thing, in milliseconds: 10,000; for an exercise 3,000. */
+extern int patience_ms;
+
+/* Connects count peers; those that could not be connected become INVALID_SOCKET, with trouble. */
+void connect_peers(int port, SOCKET *peers, int count);
+
+/* All peers are connected before the first one sends; then all talk, twice. */
+void talk_all(int port, SOCKET *peers, int count);
+void end_peers(SOCKET *peers, int count);
+
+/* How often the program has printed the text so far. */
+int count_text(struct process *process, const char *text);
+
+/* Notes that the server cannot be measured, or has ended by itself. */
+void cannot_measure(const struct process *server);
+
+/* Notes trouble if one of the server's threads does anything during so many milliseconds. */
+void expect_sleep(const struct process *server, DWORD milliseconds);
+
+/* ---- what is reported ------------------------------------------------------------------------ */
+
+/* Prints, like printf, to standard output and to the report. */
+void say(const char *text, ...) FORMAT_LIKE_PRINTF(1, 2);
 
 #endif

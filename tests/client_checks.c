@@ -143,7 +143,7 @@ static DWORD WINAPI play(void *parameter)
     case SILENT:
         while (recv(client, bytes, sizeof bytes, 0) > 0)
             continue;
-        wait_for_socket(client, READABLE, PATIENCE_MS); /* readable, when the client is gone */
+        wait_for_socket(client, READABLE, patience_ms); /* readable, when the client is gone */
         break;
     case WRONG_BYTE:
         spoil_one_byte(client);
@@ -187,9 +187,9 @@ static void start_script(struct script_server *server, enum script script)
 static void stop_script(struct script_server *server)
 {
     closesocket(server->listener); /* wakes an accept that nobody came to */
-    WaitForSingleObject(server->thread, PATIENCE_MS);
+    WaitForSingleObject(server->thread, patience_ms);
     CloseHandle(server->thread);
-    for (int i = 0; server->clients > 0 && i < PATIENCE_MS / 10; i++)
+    for (int i = 0; server->clients > 0 && i < patience_ms / 10; i++)
         Sleep(10);
 }
 
@@ -473,7 +473,7 @@ bool client_makes_load(void)
     snprintf(command, sizeof command, "\"%s\" --help", program_path);
     if (!start_process(&client, command, "--help", NULL, NULL))
         return false;
-    bool offered = wait_for_exit(&client, PATIENCE_MS, &status) &&
+    bool offered = wait_for_exit(&client, patience_ms, &status) &&
                    strstr(client.output.bytes, "--connections") != NULL;
     end_process(&client);
     return offered;
@@ -595,12 +595,12 @@ static void load_interrupted(void)
     if (!start_process(&client, command, port, NULL, NULL)) {
         trouble(NO_CHANCE, "is it built?", "%s cannot be started", program_path);
     } else {
-        for (int i = 0; server.bytes < 64 * 100 && i < PATIENCE_MS / 10; i++)
+        for (int i = 0; server.bytes < 64 * 100 && i < patience_ms / 10; i++)
             Sleep(10);
         double begun = now_ms();
         if (!press_ctrl_c(&client))
             trouble(NO_CHANCE, "does this program have a console?", "Ctrl+C could not be sent");
-        else if (!wait_for_exit(&client, PATIENCE_MS, &status) || now_ms() - begun > 2000)
+        else if (!wait_for_exit(&client, patience_ms, &status) || now_ms() - begun > 2000)
             trouble(TIMED_OUT, "request_stop", "the load did not end within 2 s after Ctrl+C");
         else if (status != 0 || strstr(client.output.bytes, "\nlatency: ") == NULL ||
                  strstr(client.output.bytes, "; 0 lost") == NULL)

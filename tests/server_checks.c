@@ -3,7 +3,13 @@
 
 #include <stdlib.h>
 
-static void end_peers(SOCKET *peers, int count)
+void connect_peers(int port, SOCKET *peers, int count)
+{
+    for (int i = 0; i < count; i++)
+        peers[i] = in_trouble() ? INVALID_SOCKET : connect_peer(port);
+}
+
+void end_peers(SOCKET *peers, int count)
 {
     for (int i = 0; i < count; i++) {
         if (peers[i] != INVALID_SOCKET)
@@ -11,7 +17,7 @@ static void end_peers(SOCKET *peers, int count)
     }
 }
 
-static void cannot_measure(const struct process *server)
+void cannot_measure(const struct process *server)
 {
     if (WaitForSingleObject(server->handle, 0) == WAIT_OBJECT_0)
         trouble(FAILED, "each fail()", "the server has ended by itself: \"%.200s\"",
@@ -41,7 +47,7 @@ static void echo_text(void)
     if (!start_server(&server, "", &port))
         return;
     converse(port, text, sizeof text - 1, sizeof text);
-    if (!in_trouble() && !wait_for_text(&server.output, "closesocket", PATIENCE_MS))
+    if (!in_trouble() && !wait_for_text(&server.output, "closesocket", patience_ms))
         trouble(FAILED, "start_narration, and narrate in close_client",
                 "expected a line about closesocket, found \"%.200s\"", server.output.bytes);
     stop_server(&server);
@@ -237,13 +243,9 @@ static void reads_late(void)
 
 enum { WITHOUT_LIMIT = 1000, AT_LEAST = 60, BEYOND = 20, MOST_PEERS = 1100 };
 
-/* All peers are connected before the first one sends; then all talk, twice. */
-static void talk_all(int port, SOCKET *peers, int count)
+void talk_all(int port, SOCKET *peers, int count)
 {
-    for (int i = 0; i < count; i++)
-        peers[i] = INVALID_SOCKET;
-    for (int i = 0; i < count && !in_trouble(); i++)
-        peers[i] = connect_peer(port);
+    connect_peers(port, peers, count);
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < count && !in_trouble(); i++)
             send_all(peers[i], pattern + i, 100);
@@ -274,7 +276,7 @@ static void many_at_once(void)
     stop_server(&server);
 }
 
-static int count_text(struct process *process, const char *text)
+int count_text(struct process *process, const char *text)
 {
     int count = 0;
     EnterCriticalSection(&process->output.lock);
@@ -305,8 +307,7 @@ static void beyond_the_limit(void)
     talk_all(port, peers, limit);
 
     /* The late ones connect and send, but have to wait for an answer. */
-    for (int i = limit; i < limit + BEYOND; i++)
-        peers[i] = in_trouble() ? INVALID_SOCKET : connect_peer(port);
+    connect_peers(port, peers + limit, BEYOND);
     for (int i = limit; i < limit + BEYOND && !in_trouble(); i++)
         send_all(peers[i], pattern + i, 100);
     for (int i = limit; i < limit + BEYOND && !in_trouble(); i++) {
@@ -349,7 +350,7 @@ static void storm_of_connects(void)
         connect(peers[i], (struct sockaddr *)&address, sizeof address);
     }
     for (int i = 0; i < COUNT && !in_trouble(); i++) {
-        if (wait_for_socket(peers[i], WRITABLE, PATIENCE_MS) == 0)
+        if (wait_for_socket(peers[i], WRITABLE, patience_ms) == 0)
             trouble(TIMED_OUT, "the backlog of listen", "client %d is never connected", i + 1);
         else if (send_all(peers[i], pattern + i, SIZE) &&
                  receive_exactly(peers[i], pattern + i, SIZE)) {
@@ -484,8 +485,7 @@ static void mixed_storm(void)
                 "handles, %llu KiB",
                 before.handles, before.memory >> 10, after.handles, after.memory >> 10);
     else if (storm_seconds > DEFAULT_STORM_SECONDS)
-        printf(
-            "         after 1 s: %u handles, %llu KiB; after %d s and %d connections: %u handles, "
+        say("         after 1 s: %u handles, %llu KiB; after %d s and %d connections: %u handles, "
             "%llu KiB\n",
             before.handles, before.memory >> 10, storm_seconds, connections, after.handles,
             after.memory >> 10);
@@ -552,29 +552,33 @@ static void busy_clients_starve_nobody(void)
 
 /* ---- idle, errors, stop -------------------------------------------------------------------- */
 
+void expect_sleep(const struct process *server, DWORD milliseconds)
+{
+    struct measurement before, after;
+
+    Sleep(300); /* it may still be busy with what came last */
+    bool measured = measure(server, &before);
+    Sleep(milliseconds);
+    measured = measured && measure(server, &after);
+    unsigned long long most = running_under_wine() ? 3 : 300000;
+    if (!measured)
+        cannot_measure(server);
+    else if (after.activity - before.activity > most)
+        trouble(FAILED, "a wait with a time-out, or an event that nobody resets",
+                "expected an idle server to sleep, found %llu %s in %.1f s",
+                after.activity - before.activity,
+                running_under_wine() ? "context switches" : "CPU cycles", milliseconds / 1000.0);
+}
+
 static void idle_costs_nothing(void)
 {
-    enum { IDLE_MS = 2000 };
     struct process server;
-    struct measurement before, after;
     int port;
     if (!start_server(&server, "--quiet", &port))
         return;
     SOCKET peer = connect_peer(port); /* one client that says nothing after a first word */
-    if (peer != INVALID_SOCKET && exchange(peer, pattern, 100, 100)) {
-        Sleep(300);
-        bool measured = measure(&server, &before);
-        Sleep(IDLE_MS);
-        measured = measured && measure(&server, &after);
-        unsigned long long most = running_under_wine() ? 3 : 300000;
-        if (!measured)
-            cannot_measure(&server);
-        else if (after.activity - before.activity > most)
-            trouble(FAILED, "a wait with a time-out, or an event that nobody resets",
-                    "expected an idle server to sleep, found %llu %s in %d s",
-                    after.activity - before.activity,
-                    running_under_wine() ? "context switches" : "CPU cycles", IDLE_MS / 1000);
-    }
+    if (peer != INVALID_SOCKET && exchange(peer, pattern, 100, 100))
+        expect_sleep(&server, 2000);
     if (peer != INVALID_SOCKET)
         closesocket(peer);
     stop_server(&server);
@@ -592,7 +596,7 @@ static void expect_end(const char *arguments, DWORD expected_status, const char 
         trouble(NO_CHANCE, "is it built?", "%s cannot be started", program_path);
         return;
     }
-    if (!wait_for_exit(&process, PATIENCE_MS, &status))
+    if (!wait_for_exit(&process, patience_ms, &status))
         trouble(TIMED_OUT, "arguments.c", "expected that \"%s\" ends at once", arguments);
     else if (status != expected_status || strstr(process.error.bytes, expected_error) == NULL)
         trouble(FAILED, "arguments.c, error.c",
@@ -636,7 +640,7 @@ static void port_0_and_ipv6(void)
         trouble(NO_CHANCE, "is it built?", "%s cannot be started", program_path);
         return;
     }
-    int port = listening_port(&server, PATIENCE_MS);
+    int port = listening_port(&server, patience_ms);
     if (strstr(server.error.bytes, "WSAEADDRNOTAVAIL") != NULL ||
         strstr(server.error.bytes, "WSAEAFNOSUPPORT") != NULL)
         trouble(SKIPPED, "", "this machine has no IPv6");
@@ -655,7 +659,7 @@ static DWORD WINAPI keep_talking(void *parameter)
     SOCKET peer = *(SOCKET *)parameter;
     char bytes[4096];
 
-    for (double end = now_ms() + PATIENCE_MS; now_ms() < end;) {
+    for (double end = now_ms() + patience_ms; now_ms() < end;) {
         if (send(peer, (const char *)pattern, sizeof bytes, 0) == SOCKET_ERROR &&
             WSAGetLastError() != WSAEWOULDBLOCK)
             break;
@@ -676,8 +680,7 @@ static void stop_with_clients(void)
     int port;
     if (!start_server(&server, "--quiet", &port))
         return;
-    for (int i = 0; i < COUNT; i++)
-        peers[i] = connect_peer(port);
+    connect_peers(port, peers, COUNT);
     if (!in_trouble()) {
         send_until_refused(peers[LAZY]);
         exchange(peers[HALF_CLOSED], pattern, 1000, 1000);
