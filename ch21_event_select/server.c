@@ -153,6 +153,7 @@ static void receive(struct client *client)
         client->state = CLOSING;
         return;
     }
+    /* TODO UPPER: from here until they are sent, the bytes are the program's. */
     client->received = bytes;
     client->sent = 0;
     send_rest(client);
@@ -254,6 +255,7 @@ static void serve_client(DWORD place)
 static void serve_until_stopped(void)
 {
     for (;;) {
+        /* TODO IDLE: this wait has no time-out. */
         narrate(0, "WSAWaitForMultipleEvents", "wait for one of %lu events", event_count);
         DWORD place = WSAWaitForMultipleEvents(event_count, events, FALSE, WSA_INFINITE, FALSE);
         if (place == WSA_WAIT_FAILED)

@@ -116,6 +116,7 @@ static void close_client(struct client *client)
 /* Each operation begins with a fresh OVERLAPPED. It needs no event: the routine is called. */
 static WSAOVERLAPPED *fresh_overlapped(struct client *client)
 {
+    /* TODO TIMER: whatever begins, begins here. */
     memset(&client->overlapped, 0, sizeof client->overlapped);
     return &client->overlapped;
 }
@@ -193,6 +194,7 @@ static void CALLBACK receive_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *
     (void)flags;
 
     if (operation_result(client, error, bytes)) {
+        /* TODO FAREWELL: whoever has sent all it wanted can still receive. */
         if (bytes == 0) { /* the client has sent all it wanted, and all of it is echoed */
             shutdown(client->socket, SD_SEND);
             client->state = CLOSING;

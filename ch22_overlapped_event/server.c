@@ -187,6 +187,7 @@ static void receive_completed(struct client *client, DWORD bytes)
         client->state = CLOSING;
         return;
     }
+    /* TODO FRAME: a receive ends anywhere, in the middle of a message, too. */
     client->received = (int)bytes;
     client->sent = 0;
     send_rest(client);
@@ -232,6 +233,7 @@ static void accept_client(void)
      * have an event of their own. */
     if (WSAEventSelect(accepted, NULL, 0) == SOCKET_ERROR)
         fail(WSAGetLastError(), "WSAEventSelect of client %d", client->number);
+    /* TODO GREETING: this is the client's first operation. */
     receive(client);
     if (client->state == CLOSING) {
         close_client(client);

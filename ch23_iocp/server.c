@@ -165,6 +165,7 @@ static void receive(struct client *client)
 
 static void send_completed(struct client *client, DWORD bytes)
 {
+    /* TODO COUNT: this client's own bytes. */
     client->sent += (int)bytes;
     InterlockedExchangeAdd64(&bytes_echoed, bytes);
 }
@@ -303,6 +304,7 @@ static bool take_packet(void)
     ULONG_PTR key;
     OVERLAPPED *overlapped;
 
+    /* TODO BATCH: one call takes one packet. */
     narrate(0, "GetQueuedCompletionStatus", "wait for a packet");
     BOOL succeeded =
         GetQueuedCompletionStatus(completion_port, &bytes, &key, &overlapped, INFINITE);

@@ -2,7 +2,7 @@
  * check.c - checks the behaviour of the servers and clients.
  *
  *     check.exe [--only WORD] [--program NAME] [--options WORDS] [--storm SECONDS] FOLDER ...
- *     check.exe --exercise NAME FOLDER
+ *     check.exe --exercise NAME [--stop-at-failure] FOLDER
  *     check.exe --hint NAME NUMBER FOLDER
  *     check.exe --list
  *
@@ -62,6 +62,7 @@ bool in_trouble(void)
 }
 
 static int passed, failed, skipped;
+static bool stop_at_failure;
 
 static void run_check(const struct check *check, const char *chapter, const char *program)
 {
@@ -409,6 +410,8 @@ static void run_checks(const struct check *checks, const char *folder, const cha
                        const char *only)
 {
     for (const struct check *check = checks; check->name != NULL; check++) {
+        if (stop_at_failure && failed > 0)
+            return;
         if (only == NULL || strstr(check->name, only) != NULL)
             run_check(check, last_part(folder), program);
     }
@@ -450,7 +453,7 @@ static void check_exercise(const char *folder, const struct exercise *exercise)
 {
     const char *name = last_part(folder);
 
-    patience_ms = 5000;
+    patience_ms = 4000;
     server_options = exercise->options;
     say("%s: %s\n", exercise->name, exercise->goal);
     if (!exists(folder, "server")) {
@@ -557,7 +560,7 @@ static int usage(void)
 {
     fprintf(stderr, "usage: check [--only WORD] [--program NAME] [--options WORDS] "
                     "[--storm SECONDS] FOLDER ...\n"
-                    "       check --exercise NAME FOLDER\n"
+                    "       check --exercise NAME [--stop-at-failure] FOLDER\n"
                     "       check --hint NAME NUMBER FOLDER\n"
                     "       check --list\n");
     return 2;
@@ -596,6 +599,8 @@ int main(int argc, char **argv)
             storm_seconds = atoi(argv[++i]);
         else if (strcmp(argv[i], "--compiler") == 0 && i + 1 < argc)
             compiler = argv[++i];
+        else if (strcmp(argv[i], "--stop-at-failure") == 0)
+            stop_at_failure = true;
         else if (strcmp(argv[i], "--exercise") == 0 && i + 1 < argc)
             name = argv[++i];
         else if (strcmp(argv[i], "--hint") == 0 && i + 2 < argc) {
@@ -622,7 +627,7 @@ int main(int argc, char **argv)
     } else {
         fill_pattern();
         /* The report is about all checks, or about none. */
-        if (program == NULL && only == NULL)
+        if (program == NULL && only == NULL && !stop_at_failure)
             begin_report(folders[0], exercise != NULL ? exercise->name : "checks", compiler);
         if (exercise != NULL) {
             check_exercise(folders[0], exercise);
