@@ -80,6 +80,16 @@ static void expect_no_leak(const char *options, void (*visit)(int port, int numb
     stop_server(&server);
 }
 
+static void visit_echo(int port, int number)
+{
+    converse(port, pattern + number, 100, 100);
+}
+
+static void echo_leaks_nothing(void)
+{
+    expect_no_leak("--quiet", visit_echo);
+}
+
 /* ---- UPPER --------------------------------------------------------------------------------- */
 
 enum { UPPER_SIZE = 1024 * 1024 };
@@ -675,6 +685,7 @@ const struct check crowd_checks[] = {
     {"150 leave and 150 come, twice", crowd_changes},
     {"200 silent clients cost no CPU", crowd_sleeps},
     {"Ctrl+C with 200 clients connected", crowd_stop},
+    {"400 clients leak nothing", echo_leaks_nothing},
     {NULL, NULL},
 };
 
@@ -1074,6 +1085,7 @@ static void duplex_receives_ahead(void)
 
 const struct check duplex_checks[] = {
     {"the next receive completes beside a pending send", duplex_receives_ahead},
+    {"400 clients leak nothing", echo_leaks_nothing},
     {NULL, NULL},
 };
 
@@ -1251,5 +1263,6 @@ static void batch_stop(void)
 const struct check batch_checks[] = {
     {"one call takes several packets", batch_takes_several},
     {"Ctrl+C ends every worker", batch_stop},
+    {"400 clients leak nothing", echo_leaks_nothing},
     {NULL, NULL},
 };
