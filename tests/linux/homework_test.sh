@@ -6,7 +6,6 @@ set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 source_root=$PWD
 scratch=$(mktemp -d)
-root=$scratch
 passed=0
 failed=0
 trap 'rm -rf "$scratch"' EXIT
@@ -23,10 +22,14 @@ report() {
     fi
 }
 
-git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$scratch"
-mkdir -p "$scratch/build/linux"
-ln -s "$source_root/build/linux/prefix" "$source_root/build/linux/ccache" "$scratch/build/linux/"
-cd "$scratch" || exit 1
+# A copy for each compiler, so that both can build at the same time.
+for compiler in gcc cl; do
+    mkdir -p "$scratch/$compiler/build/linux"
+    git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$scratch/$compiler"
+    ln -s "$source_root/build/linux/prefix" "$source_root/build/linux/ccache" "$scratch/$compiler/build/linux/"
+done
+root=$scratch/gcc
+cd "$root" || exit 1
 source tests/linux/environment.sh
 
 # "CHAPTER EXERCISE" for each of them, as the list has them.
@@ -45,16 +48,29 @@ report "build.bat knows the same exercises" "$(
     diff <(grep -oP '(?<=^set "opt_exercises=)[A-Z ]+' build.bat | tr ' ' '\n') <(cut -d ' ' -f 2 <<<"$exercises")
 )"
 
-while read -r chapter exercise; do
-    hints=()
-    for number in 1 2 3 4; do
-        hints[number]=$(wine build/tests/check.exe --hint "$exercise" $number "$chapter" 2>/dev/null | tr -d '\r')
+# background COMMAND ...: beside others, but not too many.
+background() {
+    while [ "$(jobs -rp | wc -l)" -ge 5 ]; do
+        wait -n
     done
+    "$@" &
+}
+print_hint() {
+    wine build/tests/check.exe --hint "$1" "$2" "$1" 2>/dev/null | tr -d '\r' >"$scratch/hint.$1.$2"
+}
+for exercise in $(cut -d ' ' -f 2 <<<"$exercises"); do
+    for number in 1 2 3 4; do
+        background print_hint "$exercise" $number
+    done
+done
+wait
+
+while read -r chapter exercise; do
     report "$exercise: three hints, and no fourth" "$(
         for number in 1 2 3; do
-            [[ ${hints[number]} == "$exercise, hint $number of 3"* ]] || echo "there is no hint $number"
+            [[ $(<"$scratch/hint.$exercise.$number") == "$exercise, hint $number of 3"* ]] || echo "there is no hint $number"
         done
-        echo -n "${hints[4]}"
+        cat "$scratch/hint.$exercise.4"
     )"
     report "$exercise: a statement in both languages, the hints in the English one" "$(
         for readme in "$chapter/README.md" "$chapter/README.ko.md"; do
@@ -62,7 +78,7 @@ while read -r chapter exercise; do
         done
         text=$(tr -s '[:space:]' ' ' <"$chapter/README.md")
         for number in 1 2 3; do
-            hint=$(sed -n '3,/^$/p' <<<"${hints[number]}" | tr -s '[:space:]' ' ' | sed 's/ $//')
+            hint=$(sed -n '3,/^$/p' "$scratch/hint.$exercise.$number" | tr -s '[:space:]' ' ' | sed 's/ $//')
             # In the lesson names stand between backquotes.
             [[ ${text//\`/} == *"$hint"* ]] || echo "$chapter/README.md lacks: $hint"
         done
@@ -72,6 +88,7 @@ while read -r chapter exercise; do
         grep -q "^+++ b/$chapter/server.c" "tests/solutions/$exercise.patch" || echo "not of $chapter"
         cp "$chapter/server.c" "solution_$exercise"
         patch --fuzz=0 -s "solution_$exercise/server.c" "tests/solutions/$exercise.patch" 2>&1
+        cp -r "solution_$exercise" "$scratch/cl"
     )"
 done <<<"$exercises"
 report "TODO names an exercise of its chapter" "$(
@@ -80,40 +97,44 @@ report "TODO names an exercise of its chapter" "$(
     done
 )"
 
+# build_all COMPILER: the unchanged chapters, the solutions and the checks.
+build_all() {
+    cd "$scratch/$1" || exit
+    log=$(./build.sh "$1" strict ch21 ch22_o ch22_c ch23 solution_* && ./build.sh "$1" strict check) ||
+        echo "$log" >"$scratch/$1.build"
+}
+for compiler in gcc cl; do
+    background build_all $compiler
+done
+wait
+for compiler in gcc cl; do
+    report "the solutions compile with $compiler, without a warning" "$(cat "$scratch/$compiler.build" 2>/dev/null)"
+done
+
 # check_one COMPILER CHAPTER EXERCISE: the unchanged chapter must fail, the solution must pass.
 check_one() {
-    local compiler=$1 chapter=$2 exercise=$3 log status
-    log=$(wine "build/$compiler/check.exe" --exercise "$exercise" --stop-at-failure "build\\$compiler\\$chapter" 2>&1)
+    local log status
+    cd "$scratch/$1" || exit
+    log=$(wine build/tests/check.exe --exercise "$3" --stop-at-failure "build\\$2" 2>&1)
     status=$?
     if [ $status != 1 ] || ! grep -qE '^(FAIL|TIMEOUT) ' <<<"$log" || grep -q '^ENV ' <<<"$log"; then
         printf 'the unchanged chapter does not fail (status %s):\n%s\n' "$status" "$log"
     fi
-    log=$(wine "build/$compiler/check.exe" --exercise "$exercise" "build\\$compiler\\solution_$exercise" 2>&1)
+    log=$(wine build/tests/check.exe --exercise "$3" "build\\solution_$3" 2>&1)
     status=$?
     if [ $status != 0 ] || ! grep -qxE '([0-9]+)/\1'$'\r?' <<<"$log"; then
         printf 'the solution does not pass (status %s):\n%s\n' "$status" "$(grep -vE '^ok ' <<<"$log")"
     fi
 }
-
-# The programs of one compiler move to a folder of their own, so that both can be checked at a time.
-for compiler in gcc cl; do
-    log=$(./build.sh $compiler strict ch21 ch22_o ch22_c ch23 solution_*) || report "the solutions compile with $compiler" "$log"
-    ./build.sh $compiler strict check >/dev/null
-    mkdir "build/$compiler"
-    mv build/ch* build/solution_* build/tests/check.exe "build/$compiler/"
-done
 for compiler in gcc cl; do
     while read -r chapter exercise; do
-        while [ "$(jobs -rp | wc -l)" -ge "${HOMEWORK_JOBS:-5}" ]; do
-            wait -n
-        done
-        check_one "$compiler" "$chapter" "$exercise" >"$scratch/$compiler.$exercise.log" &
+        background check_one $compiler "$chapter" "$exercise" >"$scratch/$compiler.$exercise"
     done <<<"$exercises"
 done
 wait
 for compiler in gcc cl; do
     while read -r chapter exercise; do
-        report "$exercise, $compiler: the unchanged chapter fails, the solution passes" "$(cat "$compiler.$exercise.log")"
+        report "$exercise, $compiler: the unchanged chapter fails, the solution passes" "$(cat "$scratch/$compiler.$exercise")"
     done <<<"$exercises"
 done
 
