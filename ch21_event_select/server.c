@@ -199,7 +199,7 @@ static int event_error(const WSANETWORKEVENTS *happened)
 {
     static const int bits[] = {FD_READ_BIT, FD_WRITE_BIT, FD_CLOSE_BIT};
     for (int i = 0; i < 3; i++) {
-        if (happened->lNetworkEvents & (1 << bits[i]) && happened->iErrorCode[bits[i]] != 0)
+        if (happened->lNetworkEvents & (1L << bits[i]) && happened->iErrorCode[bits[i]] != 0)
             return happened->iErrorCode[bits[i]];
     }
     return 0;

@@ -204,7 +204,7 @@ static void receive_completed(struct client *client, DWORD bytes)
 }
 
 /* Step 23-3: from now on the packets of the socket's operations come to the port, with this key. */
-static void associate(SOCKET socket, enum key key)
+static void associate(SOCKET socket, ULONG_PTR key)
 {
     if (CreateIoCompletionPort((HANDLE)socket, completion_port, key, 0) == NULL)
         fail((int)GetLastError(), "CreateIoCompletionPort for a socket");
