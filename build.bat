@@ -13,6 +13,7 @@ if errorlevel 1 exit /b 1
 set "opt_compiler="
 set "opt_verb="
 set "opt_strict="
+set "opt_debug="
 set "opt_chapters="
 set "opt_program="
 set "opt_rest="
@@ -34,8 +35,9 @@ for %%w in (demo run test check hint notes bench timeline clean help) do if /i "
 if defined opt_known if defined opt_verb goto two_verbs
 if defined opt_known set "opt_verb=%opt_known%"
 if defined opt_known goto next_word
-if /i "%opt_word%"=="strict" set "opt_strict=yes"
-if /i "%opt_word%"=="strict" goto next_word
+for %%w in (strict debug) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
+if defined opt_known set "opt_%opt_known%=yes"
+if defined opt_known goto next_word
 if "%opt_verb%"=="run" if defined opt_chapters set "opt_program=%opt_word%"
 if defined opt_program goto next_word
 if "%opt_verb%"=="notes" set opt_rest=%opt_rest% "%opt_word%"
@@ -280,6 +282,7 @@ echo   timeline           draws a run of each chapter into build\CHAPTER\timelin
 echo   clean              removes what was built
 echo   help               prints this
 echo   strict             makes every warning an error
+echo   debug              compiles for the debugger, without optimisation
 echo.
 echo   CHAPTER is a folder or the beginning of its name; without one, all are meant:
 for /d %%d in (ch*) do if exist "%%d\server.c" echo     %%d
@@ -412,6 +415,7 @@ exit /b 0
 rem C4204 and C4221 speak of initialisers that C11 allows.
 set "opt_compiler=cl"
 set "opt_flags=/nologo /std:c11 /utf-8 /W4 /wd4204 /wd4221 /O2 /Z7"
+if defined opt_debug set "opt_flags=%opt_flags:/O2=/Od%"
 if defined opt_strict set "opt_flags=%opt_flags% /WX"
 exit /b 0
 
@@ -422,6 +426,7 @@ goto gcc_flags
 set "opt_compiler=clang"
 :gcc_flags
 set "opt_flags=-std=c11 -Wall -Wextra -O2 -g"
+if defined opt_debug set "opt_flags=%opt_flags:-O2=-O0%"
 if defined opt_strict set "opt_flags=%opt_flags% -Werror"
 exit /b 0
 

@@ -4,13 +4,9 @@
 # Started by build.sh test, which has built the checks.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
-source_root=$PWD
-scratch=$(mktemp -d)
+group=build
+source tests/linux/report.sh
 copy="$scratch/a b (한글) & c"
-passed=0
-failed=0
-
-trap 'rm -rf "$scratch"' EXIT
 
 # expect NAME STATUS TEXT COMMAND ...: the command must end with the status and print the text.
 expect() {
@@ -19,21 +15,14 @@ expect() {
     output=$("$@" 2>&1 </dev/null)
     found=$?
     if [ $found = "$status" ] && [[ $output == *"$text"* ]]; then
-        echo "ok       build: $name"
-        passed=$((passed + 1))
+        output=
     else
-        echo "FAIL     build: $name"
-        echo "         expected status $status and \"$text\", found status $found and:"
-        tail -n 12 <<<"$output" | cut -c1-200 | sed 's/^/         | /'
-        failed=$((failed + 1))
+        output=$(echo "expected status $status and \"$text\", found status $found and:" && tail -n 10 <<<"$output")
     fi
+    report "$name" "$output"
 }
 
-mkdir -p "$copy"
-git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$copy"
-# The prepared Wine and the compiler's cache are used again: making them takes long.
-mkdir -p "$copy/build/linux"
-ln -s "$source_root/build/linux/prefix" "$source_root/build/linux/ccache" "$copy/build/linux/"
+copy_repository "$copy"
 cd "$copy" || exit 1
 
 # in_wine COMMAND ...: a Windows program, in the same way as build.sh starts it.
@@ -54,6 +43,11 @@ expect "an unknown word: status 2 and the help" 2 'build.bat: "nonsense" is neit
 expect "a word that is a variable's name" 2 'build.bat: "PATH" is neither' ./build.sh PATH
 expect "a word with odd characters" 2 "is neither" ./build.sh 'ch21%;*'
 expect "two verbs" 2 "one at a time" ./build.sh demo check
+expect "check: an exercise that does not exist" 2 '"NONSENSE" is neither' ./build.sh check ch21 NONSENSE
+expect "check: an exercise of which folder?" 2 "UPPER of which folder?" ./build.sh check UPPER
+expect "hint: a number without a hint" 2 "and no hint 9" ./build.sh hint ch21 upper 9
+expect "hint: of what?" 2 "hint needs a folder and an exercise" ./build.sh hint ch21
+expect "debug" 0 "-O0 -g" ./build.sh gcc debug ch21
 expect "help" 0 "removes what was built" ./build.sh help
 expect "run: a program that does not exist" 2 "has no program" ./build.sh run ch21 nonsense
 expect "run: no chapter" 2 "run needs a chapter" ./build.sh run
@@ -89,7 +83,7 @@ expect "bench: a wrong byte is lost: status 1" 1 "a wrong byte came back" \
 
 echo 'int main(void) { return nothing; }' >ch19_second/server.c
 expect "an error: status 1" 1 "nothing" ./build.sh cl
-expect "an error stops a check before it begins" 1 "nothing" ./build.sh cl check
+expect "an error stops a check before it begins" 1 "nothing" ./build.sh cl check ch19
 expect "an error, gcc" 1 "nothing" ./build.sh gcc ch19
 echo 'int main(void) { int unused = 0; return 0; }' >ch19_second/server.c
 expect "a warning passes" 0 "Built" ./build.sh cl ch19
@@ -126,5 +120,4 @@ rm build/linux/prefix
 expect "clean" 0 "" ./build.sh clean
 expect "clean leaves nothing" 1 "" test -e build
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+print_counts

@@ -4,25 +4,15 @@
 # lesson and code agree. The last line: N passed, N failed. Started by build.sh test.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+group=docs
+source tests/linux/report.sh
+# In a copy: the commands of the documents make folders.
+copy_repository "$scratch/copy"
+cd "$scratch/copy" || exit 1
+git init -q . && git add -A 2>/dev/null # for git ls-files
+./build.sh help >/dev/null            # prepares the compilers
 root=$PWD
-# shellcheck source=tests/linux/environment.sh
 source tests/linux/environment.sh
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch" "$root/my_server" "$root/build/my_server"' EXIT
-passed=0
-failed=0
-
-# report NAME PROBLEM: an empty problem is a pass.
-report() {
-    if [ -z "$2" ]; then
-        echo "ok       docs: $1"
-        passed=$((passed + 1))
-    else
-        echo "FAIL     docs: $1"
-        head -n 12 <<<"$2" | cut -c1-200 | sed 's/^/         | /'
-        failed=$((failed + 1))
-    fi
-}
 
 # blocks FILE [LANGUAGE]: the lines of the fenced blocks.
 blocks() {
@@ -169,23 +159,23 @@ try_command() {
         [[ $output == *" passed, 0 failed"* ]] || echo "$line: $output"
         ;;
     "xcopy "*)
+        rm -rf "${words[3]}" # xcopy would ask whether to overwrite it
         wine cmd /c "${words[@]}" >/dev/null 2>&1 </dev/null
-        [ -e my_server/server.c ] || echo "$line: there is no my_server/server.c"
-        rm -rf build/my_server
+        [ -e "${words[3]}/server.c" ] || echo "$line: there is no ${words[3]}/server.c"
         ;;
-    *" check my_server "*) # an unchanged copy: the score is not the best one, and there is a report
+    *" check my_"*) # an unchanged copy: the score is not the best one, and there is a report
         output=$(eval "./build.sh ${line#* }" 2>&1 </dev/null | tr -d '\r')
-        grep -qE '^For a hint: ./build.sh hint my_server [A-Z]+ 1$' <<<"$output" || echo "$line: $output"
+        grep -qE '^For a hint: ./build.sh hint my_[a-z]+ [A-Z]+ 1$' <<<"$output" || echo "$line: $output"
         [[ ${output##*$'\n'} =~ ^[0-9]+/[0-9]+$ ]] || echo "$line: the last line is ${output##*$'\n'}"
-        diff <(tail -n +2 "build/my_server/${line##* }.txt" | tr -d '\r') <(sed -n '/^[A-Z]*: /,$p' <<<"$output")
+        diff <(tail -n +2 "build/${words[2]}/${words[3]}.txt" | tr -d '\r') <(sed -n '/^[A-Z]*: /,$p' <<<"$output")
         ;;
     *" check")
         output=$(eval "./build.sh ${line#* }" 2>&1 </dev/null)
         [[ $output == *"UPPER "*"ROOM "* ]] || echo "$line: $output"
         ;;
-    *" hint my_server "*)
+    *" hint my_"*)
         output=$(eval "./build.sh ${line#* }" 2>&1 </dev/null)
-        [[ $output == *", hint "*"The next one: ./build.sh hint my_server "* ]] || echo "$line: $output"
+        [[ $output == *", hint "*"The next one: ./build.sh hint my_"* ]] || echo "$line: $output"
         ;;
     "for /d "*) # two students, who have changed nothing
         mkdir hw_kim hw_lee && cp ch21_event_select/server.c hw_kim && cp ch21_event_select/server.c hw_lee
@@ -273,5 +263,4 @@ report "README.md: the command line is the usage" "$(
     done
 )"
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+print_counts

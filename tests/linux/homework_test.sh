@@ -4,29 +4,12 @@
 # last line: N passed, N failed. Started by build.sh test.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
-source_root=$PWD
-scratch=$(mktemp -d)
-passed=0
-failed=0
-trap 'rm -rf "$scratch"' EXIT
-
-# report NAME OUTPUT: passed if the output is empty.
-report() {
-    if [ -z "$2" ]; then
-        echo "ok       homework: $1"
-        passed=$((passed + 1))
-    else
-        echo "FAIL     homework: $1"
-        head -n 12 <<<"$2" | cut -c1-200 | sed 's/^/         | /'
-        failed=$((failed + 1))
-    fi
-}
+group=homework
+source tests/linux/report.sh
 
 # A copy for each compiler, so that both can build at the same time.
 for compiler in gcc cl; do
-    mkdir -p "$scratch/$compiler/build/linux"
-    git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$scratch/$compiler"
-    ln -s "$source_root/build/linux/prefix" "$source_root/build/linux/ccache" "$scratch/$compiler/build/linux/"
+    copy_repository "$scratch/$compiler"
 done
 root=$scratch/gcc
 cd "$root" || exit 1
@@ -138,5 +121,4 @@ for compiler in gcc cl; do
     done <<<"$exercises"
 done
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+print_counts

@@ -5,28 +5,13 @@
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 root=$PWD
-# shellcheck source=tests/linux/environment.sh
+group=timeline
 source tests/linux/environment.sh
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-passed=0
-failed=0
+source tests/linux/report.sh
 
 x86_64-w64-mingw32-gcc -std=c11 -Wall -Wextra -Werror tools/timeline.c common/*.c \
     -o "$scratch/timeline.exe" -lws2_32 || exit 1
 cd "$scratch" || exit 1
-
-# report NAME PROBLEM: an empty problem is a pass.
-report() {
-    if [ -z "$2" ]; then
-        echo "ok       timeline: $1"
-        passed=$((passed + 1))
-    else
-        echo "FAIL     timeline: $1"
-        head -n 12 <<<"$2" | cut -c1-200 | sed 's/^/         | /'
-        failed=$((failed + 1))
-    fi
-}
 
 # draw STATUS LOG ...: draws into run.svg; prints a problem if the exit status is another one.
 draw() {
@@ -121,5 +106,4 @@ report "a log without its clock" "$(draw 1 clockless.log; grep -q 'line 2: the l
 report "an empty log" "$(draw 1 empty.log; grep -q 'empty.log: line 1: ' run.err || cat run.err)"
 report "no log: the usage" "$(draw 2; grep -q usage: run.err || cat run.err)"
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+print_counts

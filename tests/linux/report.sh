@@ -1,0 +1,34 @@
+# report.sh - what the scripts in here share. Sourced with group set to the word that names the script
+# in its lines. scratch is a folder that is removed at the end.
+# shellcheck shell=bash
+source_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+scratch=$(mktemp -d)
+passed=0
+failed=0
+trap 'rm -rf "$scratch"' EXIT
+
+# report NAME PROBLEM: an empty problem is a pass.
+report() {
+    if [ -z "$2" ]; then
+        echo "ok       $group: $1"
+        passed=$((passed + 1))
+    else
+        echo "FAIL     $group: $1"
+        head -n 12 <<<"$2" | cut -c1-200 | sed 's/^/         | /'
+        failed=$((failed + 1))
+    fi
+}
+
+# copy_repository FOLDER: a copy to build and change things in. The prepared Wine and the compiler's cache
+# are used again: making them takes long.
+copy_repository() {
+    mkdir -p "$1/build/linux"
+    (cd "$source_root" && git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$1")
+    ln -s "$source_root/build/linux/prefix" "$source_root/build/linux/ccache" "$1/build/linux/"
+}
+
+# The last line of a script; its status is the script's.
+print_counts() {
+    echo "$passed passed, $failed failed"
+    [ $failed = 0 ]
+}
