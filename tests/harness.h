@@ -5,6 +5,7 @@
 #ifndef HARNESS_H
 #define HARNESS_H
 
+#define _CRT_SECURE_NO_WARNINGS /* cl.exe would rather have fopen_s, which not every compiler has */
 #include "../common/common.h"
 
 /* What a program has printed so far to standard output or standard error. A thread collects it. */

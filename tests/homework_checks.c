@@ -101,8 +101,10 @@ static void expect_capitals(int port, const unsigned char *bytes, size_t length,
     SOCKET peer = connect_peer(port);
     if (peer == INVALID_SOCKET)
         return;
-    for (size_t i = 0; i < length; i++)
-        capitals[i] = bytes[i] >= 'a' && bytes[i] <= 'z' ? bytes[i] - 'a' + 'A' : bytes[i];
+    for (size_t i = 0; i < length; i++) {
+        bool small = bytes[i] >= 'a' && bytes[i] <= 'z';
+        capitals[i] = small ? (unsigned char)(bytes[i] - 'a' + 'A') : bytes[i];
+    }
     if (exchange_for(peer, bytes, capitals, length, piece)) {
         shutdown(peer, SD_SEND);
         receive_end(peer);

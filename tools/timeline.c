@@ -12,6 +12,7 @@
  * Lines that are no narration (the address, the summary, echoes) are passed over. Exit status: 0, or
  * 1 if a log cannot be read, is no narration, or is damaged; the message names the line.
  */
+#define _CRT_SECURE_NO_WARNINGS /* cl.exe would rather have fopen_s, which not every compiler has */
 #include "../common/common.h"
 
 #include <stdlib.h>
