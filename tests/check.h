@@ -1,8 +1,8 @@
 /*
  * check.h - what the checks share: how one is reported, and peers that talk to a server.
  *
- * A check is a function. It calls expect, failed or skip; the first trouble is the one that is
- * reported, and a check without trouble has passed. Every wait in it is bounded.
+ * A check is a function. It notes trouble; the first trouble is the one that is reported, and a check
+ * without trouble has passed. Every wait in it is bounded.
  */
 #ifndef CHECK_H
 #define CHECK_H
@@ -33,10 +33,12 @@ bool in_trouble(void);
 
 struct check {
     const char *name;
-    void (*run)(void);
+    void (*run)(void);                              /* does all of it by itself; or NULL: */
+    void (*talk)(struct process *server, int port); /* to a server that has been started */
+    const char *options;                            /* with these, and is stopped afterwards */
 };
 
-/* All arrays of checks end with {NULL, NULL}. */
+/* All arrays of checks end with {NULL, NULL, NULL, NULL}. */
 extern const struct check server_checks[];
 extern const struct check client_checks[];
 extern const struct check load_checks[]; /* only if client_makes_load */

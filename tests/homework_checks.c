@@ -112,59 +112,43 @@ static void expect_capitals(int port, const unsigned char *bytes, size_t length,
     closesocket(peer);
 }
 
-static void upper_letters(void)
+static void upper_letters(struct process *server, int port)
 {
+    (void)server;
     static const unsigned char text[] = "hello, world\r\nabcdefghijklmnopqrstuvwxyz\n";
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
     expect_capitals(port, text, sizeof text - 1, sizeof text);
-    stop_server(&server);
 }
 
-static void upper_others(void)
+static void upper_others(struct process *server, int port)
 {
+    (void)server;
     unsigned char bytes[256];
     size_t length = 0;
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
     for (int c = 0; c < 256; c++) {
         if (c < 'a' || c > 'z')
             bytes[length++] = (unsigned char)c;
     }
     expect_capitals(port, bytes, length, length);
-    stop_server(&server);
 }
 
-static void upper_drip(void)
+static void upper_drip(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     expect_capitals(port, pattern, 300, 1);
-    stop_server(&server);
 }
 
-static void upper_1_mib(void)
+static void upper_1_mib(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     expect_capitals(port, pattern, UPPER_SIZE, 100000);
-    stop_server(&server);
 }
 
 const struct check upper_checks[] = {
-    {"small letters come back as capitals", upper_letters},
-    {"all other bytes come back as they are", upper_others},
-    {"a drip of single bytes", upper_drip},
-    {"1 MiB of any bytes", upper_1_mib},
-    {NULL, NULL},
+    {"small letters come back as capitals", NULL, upper_letters, "--quiet"},
+    {"all other bytes come back as they are", NULL, upper_others, "--quiet"},
+    {"a drip of single bytes", NULL, upper_drip, "--quiet"},
+    {"1 MiB of any bytes", NULL, upper_1_mib, "--quiet"},
+    {NULL, NULL, NULL, NULL},
 };
 
 /* ---- IDLE and TIMER ------------------------------------------------------------------------ */
@@ -185,26 +169,19 @@ static void expect_idle_end(SOCKET peer, double waited)
                 IDLE_LIMIT_MS / 1000.0, (end + waited) / 1000);
 }
 
-static void idle_from_the_start(void)
+static void idle_from_the_start(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     SOCKET peer = connect_peer(port);
     if (peer != INVALID_SOCKET) {
         expect_idle_end(peer, 0);
         closesocket(peer);
     }
-    stop_server(&server);
 }
 
-static void idle_after_a_word(void)
+static void idle_after_a_word(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     SOCKET peer = connect_peer(port);
     if (peer != INVALID_SOCKET) {
         Sleep(1000);
@@ -212,15 +189,11 @@ static void idle_after_a_word(void)
             expect_idle_end(peer, 0);
         closesocket(peer);
     }
-    stop_server(&server);
 }
 
-static void idle_now_and_then(void)
+static void idle_now_and_then(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     SOCKET peer = connect_peer(port);
     for (int i = 0; i < 4 && peer != INVALID_SOCKET && exchange(peer, pattern, 10, 10); i++) {
         if (!receive_nothing(peer, 1200, idle_hint, "a client that speaks each 1.2 s may stay"))
@@ -228,16 +201,12 @@ static void idle_now_and_then(void)
     }
     if (peer != INVALID_SOCKET)
         closesocket(peer);
-    stop_server(&server);
 }
 
 /* Somebody is always busy, so a wait hardly ever comes to its time-out. */
-static void idle_beside_busy(void)
+static void idle_beside_busy(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     SOCKET busy = connect_peer(port), silent = connect_peer(port);
     double begun = now_ms(), end = -1;
     while (!in_trouble() && end < 0 && now_ms() - begun < IDLE_LATEST_MS) {
@@ -254,20 +223,15 @@ static void idle_beside_busy(void)
                 IDLE_LIMIT_MS / 1000.0, (now_ms() - begun) / 1000);
     SOCKET peers[] = {busy, silent};
     end_peers(peers, 2);
-    stop_server(&server);
 }
 
 /* 40 silent clients, twice: all are closed, and the second time costs nothing more. */
-static void idle_leaks_nothing(void)
+static void idle_leaks_nothing(struct process *server, int port)
 {
     enum { COUNT = 40 };
     static SOCKET peers[COUNT];
-    struct process server;
     struct measurement results[2] = {{0, 0, 0}, {0, 0, 0}};
     bool measured = true;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
     for (int round = 0; round < 2 && !in_trouble(); round++) {
         double begun = now_ms();
         connect_peers(port, peers, COUNT);
@@ -275,38 +239,32 @@ static void idle_leaks_nothing(void)
             expect_idle_end(peers[i], now_ms() - begun < 3000 ? now_ms() - begun : 3000);
         end_peers(peers, COUNT);
         Sleep(100);
-        measured = measured && measure(&server, &results[round]);
+        measured = measured && measure(server, &results[round]);
     }
     if (!measured)
-        cannot_measure(&server);
+        cannot_measure(server);
     else if (results[1].handles > results[0].handles + 10)
         trouble(FAILED, "what is closed in close_client?",
                 "expected as many handles after the second %d silent clients as after the first, "
                 "found %u and %u",
                 COUNT, results[1].handles, results[0].handles);
-    stop_server(&server);
 }
 
-static void idle_server_sleeps(void)
+static void idle_server_sleeps(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
     converse(port, pattern, 100, 100); /* the only client has come and gone */
     if (!in_trouble())
-        expect_sleep(&server, IDLE_LIMIT_MS + 500);
-    stop_server(&server);
+        expect_sleep(server, IDLE_LIMIT_MS + 500);
 }
 
 const struct check idle_checks[] = {
-    {"a client that never speaks is closed after 2 s", idle_from_the_start},
-    {"a client that falls silent is closed after 2 s", idle_after_a_word},
-    {"a client that speaks now and then stays", idle_now_and_then},
-    {"a silent client beside a busy one is closed", idle_beside_busy},
-    {"40 silent clients, twice: nothing leaks", idle_leaks_nothing},
-    {"without clients the server sleeps", idle_server_sleeps},
-    {NULL, NULL},
+    {"a client that never speaks is closed after 2 s", NULL, idle_from_the_start, "--quiet"},
+    {"a client that falls silent is closed after 2 s", NULL, idle_after_a_word, "--quiet"},
+    {"a client that speaks now and then stays", NULL, idle_now_and_then, "--quiet"},
+    {"a silent client beside a busy one is closed", NULL, idle_beside_busy, "--quiet"},
+    {"40 silent clients, twice: nothing leaks", NULL, idle_leaks_nothing, "--quiet"},
+    {"without clients the server sleeps", NULL, idle_server_sleeps, "--quiet"},
+    {NULL, NULL, NULL, NULL},
 };
 
 /* ---- CHAT and ROOM ------------------------------------------------------------------------- */
@@ -610,17 +568,17 @@ static void chat_stop(void)
 }
 
 const struct check chat_checks[] = {
-    {"a line goes to everybody else", chat_everybody},
-    {"nobody gets back what he said", chat_not_oneself},
-    {"lines are passed on whole", chat_whole_lines},
-    {"four talk at the same time", chat_babble},
-    {"one who does not read holds up nobody, and is closed", chat_lazy},
-    {"one who says an endless line is closed", chat_long_line},
-    {"some leave while others talk", chat_leaving},
-    {"400 visits leak nothing", chat_leaks_nothing},
-    {"silence costs no CPU", chat_sleeps},
-    {"Ctrl+C while lines are on their way", chat_stop},
-    {NULL, NULL},
+    {"a line goes to everybody else", chat_everybody, NULL, NULL},
+    {"nobody gets back what he said", chat_not_oneself, NULL, NULL},
+    {"lines are passed on whole", chat_whole_lines, NULL, NULL},
+    {"four talk at the same time", chat_babble, NULL, NULL},
+    {"one who does not read holds up nobody, and is closed", chat_lazy, NULL, NULL},
+    {"one who says an endless line is closed", chat_long_line, NULL, NULL},
+    {"some leave while others talk", chat_leaving, NULL, NULL},
+    {"400 visits leak nothing", chat_leaks_nothing, NULL, NULL},
+    {"silence costs no CPU", chat_sleeps, NULL, NULL},
+    {"Ctrl+C while lines are on their way", chat_stop, NULL, NULL},
+    {NULL, NULL, NULL, NULL},
 };
 
 /* ---- CROWD and WAITERS --------------------------------------------------------------------- */
@@ -628,23 +586,16 @@ const struct check chat_checks[] = {
 enum { CROWD_SIZE = 200, CROWD_LEAVES = 150 };
 static SOCKET crowd[CROWD_SIZE];
 
-static void crowd_at_once(void)
+static void crowd_at_once(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     talk_all(port, crowd, CROWD_SIZE);
     end_peers(crowd, CROWD_SIZE);
-    stop_server(&server);
 }
 
-static void crowd_changes(void)
+static void crowd_changes(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     for (int round = 0; round < 3 && !in_trouble(); round++) {
         int first = round == 0 ? 0 : CROWD_SIZE - CROWD_LEAVES;
         talk_all(port, crowd + first, CROWD_SIZE - first);
@@ -653,20 +604,14 @@ static void crowd_changes(void)
         end_peers(crowd + CROWD_SIZE - CROWD_LEAVES, CROWD_LEAVES);
     }
     end_peers(crowd, CROWD_SIZE - CROWD_LEAVES);
-    stop_server(&server);
 }
 
-static void crowd_sleeps(void)
+static void crowd_sleeps(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
     talk_all(port, crowd, CROWD_SIZE);
     if (!in_trouble())
-        expect_sleep(&server, 1500);
+        expect_sleep(server, 1500);
     end_peers(crowd, CROWD_SIZE);
-    stop_server(&server);
 }
 
 static void crowd_stop(void)
@@ -683,12 +628,12 @@ static void crowd_stop(void)
 }
 
 const struct check crowd_checks[] = {
-    {"200 clients at once", crowd_at_once},
-    {"150 leave and 150 come, twice", crowd_changes},
-    {"200 silent clients cost no CPU", crowd_sleeps},
-    {"Ctrl+C with 200 clients connected", crowd_stop},
-    {"400 clients leak nothing", echo_leaks_nothing},
-    {NULL, NULL},
+    {"200 clients at once", NULL, crowd_at_once, "--quiet"},
+    {"150 leave and 150 come, twice", NULL, crowd_changes, "--quiet"},
+    {"200 silent clients cost no CPU", NULL, crowd_sleeps, "--quiet"},
+    {"Ctrl+C with 200 clients connected", crowd_stop, NULL, NULL},
+    {"400 clients leak nothing", echo_leaks_nothing, NULL, NULL},
+    {NULL, NULL, NULL, NULL},
 };
 
 /* ---- GREETING ------------------------------------------------------------------------------ */
@@ -704,19 +649,15 @@ static SOCKET connect_and_be_greeted(int port, int number)
     return peer;
 }
 
-static void greeting_first(void)
+static void greeting_first(struct process *server, int port)
 {
-    struct process server;
+    (void)server;
     SOCKET peers[3];
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
     for (int i = 0; i < 3; i++)
         peers[i] = in_trouble() ? INVALID_SOCKET : connect_and_be_greeted(port, i + 1);
     for (int i = 0; i < 3 && !in_trouble(); i++)
         receive_nothing(peers[i], 50, "how often is it sent?", "each client is greeted once");
     end_peers(peers, 3);
-    stop_server(&server);
 }
 
 static void visit_greeted(int port, int number)
@@ -731,12 +672,9 @@ static void visit_greeted(int port, int number)
     closesocket(peer);
 }
 
-static void greeting_then_echo(void)
+static void greeting_then_echo(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     SOCKET peer = connect_and_be_greeted(port, 1);
     if (peer != INVALID_SOCKET && !in_trouble() && exchange(peer, pattern, 1024 * 1024, 100000)) {
         shutdown(peer, SD_SEND);
@@ -744,15 +682,11 @@ static void greeting_then_echo(void)
     }
     if (peer != INVALID_SOCKET)
         closesocket(peer);
-    stop_server(&server);
 }
 
-static void greeting_after_a_word(void)
+static void greeting_after_a_word(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     SOCKET peer = connect_peer(port);
     if (send_text(peer, "I speak first\n")) {
         shutdown(peer, SD_SEND);
@@ -761,15 +695,11 @@ static void greeting_after_a_word(void)
     }
     if (peer != INVALID_SOCKET)
         closesocket(peer);
-    stop_server(&server);
 }
 
-static void greeting_to_nobody(void)
+static void greeting_to_nobody(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     for (int i = 0; i < 30 && !in_trouble(); i++) {
         SOCKET peer = connect_peer(port);
         if (peer != INVALID_SOCKET)
@@ -788,7 +718,6 @@ static void greeting_to_nobody(void)
     }
     if (peer != INVALID_SOCKET)
         closesocket(peer);
-    stop_server(&server);
 }
 
 static void greeting_leaks_nothing(void)
@@ -797,12 +726,12 @@ static void greeting_leaks_nothing(void)
 }
 
 const struct check greeting_checks[] = {
-    {"each client is greeted, with its number", greeting_first},
-    {"after the greeting everything is echoed", greeting_then_echo},
-    {"a client that speaks first is greeted all the same", greeting_after_a_word},
-    {"clients that go at once do no harm", greeting_to_nobody},
-    {"400 clients leak nothing", greeting_leaks_nothing},
-    {NULL, NULL},
+    {"each client is greeted, with its number", NULL, greeting_first, "--quiet"},
+    {"after the greeting everything is echoed", NULL, greeting_then_echo, "--quiet"},
+    {"a client that speaks first is greeted all the same", NULL, greeting_after_a_word, "--quiet"},
+    {"clients that go at once do no harm", NULL, greeting_to_nobody, "--quiet"},
+    {"400 clients leak nothing", greeting_leaks_nothing, NULL, NULL},
+    {NULL, NULL, NULL, NULL},
 };
 
 /* ---- FRAME --------------------------------------------------------------------------------- */
@@ -819,14 +748,11 @@ static size_t make_frame(unsigned char *frame, size_t length)
     return FRAME_HEADER + length;
 }
 
-static void frame_whole(void)
+static void frame_whole(struct process *server, int port)
 {
+    (void)server;
     static unsigned char frame[FRAME_HEADER + FRAME_MOST];
     static const size_t lengths[] = {5, 0, 1, 1000, FRAME_MOST};
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
     SOCKET peer = connect_peer(port);
     for (int i = 0; i < 5 && peer != INVALID_SOCKET && !in_trouble(); i++) {
         size_t length = make_frame(frame, lengths[i]);
@@ -834,16 +760,12 @@ static void frame_whole(void)
     }
     if (peer != INVALID_SOCKET)
         closesocket(peer);
-    stop_server(&server);
 }
 
-static void frame_incomplete(void)
+static void frame_incomplete(struct process *server, int port)
 {
+    (void)server;
     unsigned char frame[FRAME_HEADER + 10];
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
     SOCKET peer = connect_peer(port);
     size_t length = make_frame(frame, 10);
     for (size_t i = 0; i < length && peer != INVALID_SOCKET && !in_trouble(); i++) {
@@ -854,17 +776,13 @@ static void frame_incomplete(void)
         receive_exactly(peer, frame, length);
     if (peer != INVALID_SOCKET)
         closesocket(peer);
-    stop_server(&server);
 }
 
-static void frame_several(void)
+static void frame_several(struct process *server, int port)
 {
+    (void)server;
     static unsigned char frames[4 * (FRAME_HEADER + 100)];
-    struct process server;
     size_t length = 0, whole;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
     SOCKET peer = connect_peer(port);
     for (size_t i = 0; i < 3; i++)
         length += make_frame(frames + length, 50 + i);
@@ -878,7 +796,6 @@ static void frame_several(void)
         receive_exactly(peer, frames + whole, length - whole);
     if (peer != INVALID_SOCKET)
         closesocket(peer);
-    stop_server(&server);
 }
 
 static void frame_many(void)
@@ -899,14 +816,11 @@ static void frame_many(void)
     free(frames);
 }
 
-static void frame_too_long(void)
+static void frame_too_long(struct process *server, int port)
 {
+    (void)server;
     static const unsigned char headers[][FRAME_HEADER] = {{0, 1, 0, 1}, {0xff, 0xff, 0xff, 0xff}};
     unsigned char frame[FRAME_HEADER + 10];
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
     for (int i = 0; i < 2 && !in_trouble(); i++) {
         SOCKET peer = connect_peer(port);
         if (peer != INVALID_SOCKET && send_all(peer, headers[i], FRAME_HEADER) &&
@@ -920,7 +834,6 @@ static void frame_too_long(void)
     }
     if (!in_trouble())
         converse(port, frame, make_frame(frame, 10), 10); /* the others go on */
-    stop_server(&server);
 }
 
 static void visit_framed(int port, int number)
@@ -935,13 +848,13 @@ static void frame_leaks_nothing(void)
 }
 
 const struct check frame_checks[] = {
-    {"each message comes back whole", frame_whole},
-    {"a message that is not complete waits", frame_incomplete},
-    {"several messages in one send", frame_several},
-    {"300 messages in pieces of any size", frame_many},
-    {"a length that is too long: the client is closed", frame_too_long},
-    {"400 clients leak nothing", frame_leaks_nothing},
-    {NULL, NULL},
+    {"each message comes back whole", NULL, frame_whole, "--quiet"},
+    {"a message that is not complete waits", NULL, frame_incomplete, "--quiet"},
+    {"several messages in one send", NULL, frame_several, "--quiet"},
+    {"300 messages in pieces of any size", frame_many, NULL, NULL},
+    {"a length that is too long: the client is closed", NULL, frame_too_long, "--quiet"},
+    {"400 clients leak nothing", frame_leaks_nothing, NULL, NULL},
+    {NULL, NULL, NULL, NULL},
 };
 
 /* ---- FAREWELL ------------------------------------------------------------------------------ */
@@ -962,35 +875,24 @@ static void expect_farewell(int port, size_t length)
     closesocket(peer);
 }
 
-static void farewell_short(void)
+static void farewell_short(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     expect_farewell(port, 6);
     expect_farewell(port, 100000);
-    stop_server(&server);
 }
 
-static void farewell_nothing(void)
+static void farewell_nothing(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     expect_farewell(port, 0);
-    stop_server(&server);
 }
 
-static void farewell_own_count(void)
+static void farewell_own_count(struct process *server, int port)
 {
-    struct process server;
+    (void)server;
     SOCKET peers[3];
     char farewell[60];
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
     connect_peers(port, peers, 3);
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 3 && !in_trouble(); i++)
@@ -1003,16 +905,12 @@ static void farewell_own_count(void)
             receive_end(peers[i]);
     }
     end_peers(peers, 3);
-    stop_server(&server);
 }
 
 /* A client that is gone already cannot be told goodbye; that must not trouble the others. */
-static void farewell_to_nobody(void)
+static void farewell_to_nobody(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     for (int i = 0; i < 30 && !in_trouble(); i++) {
         SOCKET peer = connect_peer(port);
         if (peer == INVALID_SOCKET)
@@ -1025,7 +923,6 @@ static void farewell_to_nobody(void)
         reset_peer(peer);
     }
     expect_farewell(port, 10);
-    stop_server(&server);
 }
 
 static void visit_farewell(int port, int number)
@@ -1039,24 +936,20 @@ static void farewell_leaks_nothing(void)
 }
 
 const struct check farewell_checks[] = {
-    {"the echo, the farewell, the end", farewell_short},
-    {"a client that said nothing gets one too", farewell_nothing},
-    {"each client has a count of its own", farewell_own_count},
-    {"clients that are gone do no harm", farewell_to_nobody},
-    {"400 clients leak nothing", farewell_leaks_nothing},
-    {NULL, NULL},
+    {"the echo, the farewell, the end", NULL, farewell_short, "--quiet"},
+    {"a client that said nothing gets one too", NULL, farewell_nothing, "--quiet"},
+    {"each client has a count of its own", NULL, farewell_own_count, "--quiet"},
+    {"clients that are gone do no harm", NULL, farewell_to_nobody, "--quiet"},
+    {"400 clients leak nothing", farewell_leaks_nothing, NULL, NULL},
+    {NULL, NULL, NULL, NULL},
 };
 
 /* ---- DUPLEX -------------------------------------------------------------------------------- */
 
 /* The peer does not read, so the last send stays pending. Who receives beside it has received once
  * more than sent. */
-static void duplex_receives_ahead(void)
+static void duplex_receives_ahead(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "", &port))
-        return;
     SOCKET peer = connect_peer(port);
     if (peer != INVALID_SOCKET) {
         size_t sent = 0;
@@ -1064,8 +957,8 @@ static void duplex_receives_ahead(void)
             int n = send(peer, (const char *)pattern + sent, 65536, 0);
             sent += n > 0 ? (size_t)n : 0;
         }
-        int received = count_text(&server, " bytes received");
-        int sends = count_text(&server, "  WSASend  ");
+        int received = count_text(server, " bytes received");
+        int sends = count_text(server, "  WSASend  ");
         if (received == 0 || sends == 0)
             trouble(FAILED, "the words of the narration",
                     "expected lines with \"WSASend\" and \"bytes received\", found %d and %d of "
@@ -1082,13 +975,12 @@ static void duplex_receives_ahead(void)
                     received, sends);
         closesocket(peer);
     }
-    stop_server(&server);
 }
 
 const struct check duplex_checks[] = {
-    {"the next receive completes beside a pending send", duplex_receives_ahead},
-    {"400 clients leak nothing", echo_leaks_nothing},
-    {NULL, NULL},
+    {"the next receive completes beside a pending send", NULL, duplex_receives_ahead, ""},
+    {"400 clients leak nothing", echo_leaks_nothing, NULL, NULL},
+    {NULL, NULL, NULL, NULL},
 };
 
 /* ---- COUNT --------------------------------------------------------------------------------- */
@@ -1127,55 +1019,36 @@ static void expect_count(struct process *server, int client, unsigned long bytes
                 found);
 }
 
-static void count_one(void)
+static void count_one(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "", &port))
-        return;
     converse(port, pattern, 6, 6);
     if (!in_trouble())
-        expect_count(&server, 1, 6);
-    stop_server(&server);
+        expect_count(server, 1, 6);
 }
 
-static void count_much(void)
+static void count_much(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "", &port))
-        return;
     converse(port, pattern, 1000000, 65536);
     if (!in_trouble())
-        expect_count(&server, 1, 1000000);
-    stop_server(&server);
+        expect_count(server, 1, 1000000);
 }
 
-static void count_nothing(void)
+static void count_nothing(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "", &port))
-        return;
     converse(port, pattern, 0, 1);
     SOCKET peer = connect_peer(port);
     if (peer != INVALID_SOCKET)
         reset_peer(peer);
     if (!in_trouble())
-        expect_count(&server, 1, 0);
+        expect_count(server, 1, 0);
     if (!in_trouble())
-        expect_count(&server, 2, 0);
-    stop_server(&server);
+        expect_count(server, 2, 0);
 }
 
-static void count_side_by_side(void)
+static void count_side_by_side(struct process *server, int port)
 {
     enum { COUNT = 20, ROUNDS = 5 };
     static SOCKET peers[COUNT];
-    struct process server;
-    int port;
-    if (!start_server(&server, "", &port))
-        return;
     for (int i = 0; i < COUNT; i++) { /* one after the other, so that their numbers are known */
         peers[i] = in_trouble() ? INVALID_SOCKET : connect_peer(port);
         if (!in_trouble())
@@ -1189,16 +1062,15 @@ static void count_side_by_side(void)
     }
     end_peers(peers, COUNT);
     for (int i = 0; i < COUNT && !in_trouble(); i++)
-        expect_count(&server, i + 1, (unsigned long)(1 + ROUNDS * 100 * i));
-    stop_server(&server);
+        expect_count(server, i + 1, (unsigned long)(1 + ROUNDS * 100 * i));
 }
 
 const struct check count_checks[] = {
-    {"the bytes of one client", count_one},
-    {"1,000,000 bytes of one client", count_much},
-    {"clients that said nothing", count_nothing},
-    {"20 clients, each with its own count", count_side_by_side},
-    {NULL, NULL},
+    {"the bytes of one client", NULL, count_one, ""},
+    {"1,000,000 bytes of one client", NULL, count_much, ""},
+    {"clients that said nothing", NULL, count_nothing, ""},
+    {"20 clients, each with its own count", NULL, count_side_by_side, ""},
+    {NULL, NULL, NULL, NULL},
 };
 
 /* ---- BATCH --------------------------------------------------------------------------------- */
@@ -1208,38 +1080,34 @@ static const char one_packet[] = "  GetQueuedCompletionStatus  ";
 static const char packets[] = "  GetQueuedCompletionStatusEx  ";
 
 /* Keeps the clients talking until the narration shows what is looked for. */
-static void batch_takes_several(void)
+static void batch_takes_several(struct process *server, int port)
 {
     static SOCKET peers[BATCH_PEERS];
-    struct process server;
-    int port, most = 0;
-    if (!start_server(&server, "", &port))
-        return;
+    int most = 0;
     talk_all(port, peers, BATCH_PEERS);
     for (int round = 0; round < 10 && most < 2 && !in_trouble(); round++) {
         for (int i = 0; i < BATCH_PEERS && !in_trouble(); i++)
             send_all(peers[i], pattern, 100);
         for (int i = 0; i < BATCH_PEERS && !in_trouble(); i++)
             receive_exactly(peers[i], pattern, 100);
-        EnterCriticalSection(&server.output.lock);
-        const char *line = server.output.bytes;
+        EnterCriticalSection(&server->output.lock);
+        const char *line = server->output.bytes;
         while ((line = strstr(line, packets)) != NULL) {
             line += strlen(packets);
             int number = atoi(line);
             most = number > most ? number : most;
         }
-        LeaveCriticalSection(&server.output.lock);
+        LeaveCriticalSection(&server->output.lock);
     }
-    int singles = count_text(&server, one_packet);
+    int singles = count_text(server, one_packet);
     if (!in_trouble() && singles > 0)
         trouble(FAILED, "take_packet: who still calls the function without Ex?",
                 "expected no narration of GetQueuedCompletionStatus, found %d lines", singles);
     else if (!in_trouble() && most < 2)
         trouble(FAILED, "how many entries may one call fill, and are they all served?",
                 "expected a line such as \"GetQueuedCompletionStatusEx  5 packets\", found %s",
-                count_text(&server, packets) == 0 ? "none" : "never more than 1");
+                count_text(server, packets) == 0 ? "none" : "never more than 1");
     end_peers(peers, BATCH_PEERS);
-    stop_server(&server);
 }
 
 /* One call may take the stop packets of several workers. */
@@ -1263,8 +1131,8 @@ static void batch_stop(void)
 }
 
 const struct check batch_checks[] = {
-    {"one call takes several packets", batch_takes_several},
-    {"Ctrl+C ends every worker", batch_stop},
-    {"400 clients leak nothing", echo_leaks_nothing},
-    {NULL, NULL},
+    {"one call takes several packets", NULL, batch_takes_several, ""},
+    {"Ctrl+C ends every worker", batch_stop, NULL, NULL},
+    {"400 clients leak nothing", echo_leaks_nothing, NULL, NULL},
+    {NULL, NULL, NULL, NULL},
 };

@@ -28,63 +28,43 @@ void cannot_measure(const struct process *server)
 
 /* ---- what comes back ----------------------------------------------------------------------- */
 
-static void echo_one_byte(void)
+static void echo_one_byte(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     converse(port, (const unsigned char *)"x", 1, 1);
     converse(port, (const unsigned char *)"\0", 1, 1);
-    stop_server(&server);
 }
 
-static void echo_text(void)
+static void echo_text(struct process *server, int port)
 {
     static const unsigned char text[] = "Hello\r\nworld\n\n\xea\xb0\x80 without a last line end";
-    struct process server;
-    int port;
-    if (!start_server(&server, "", &port))
-        return;
     converse(port, text, sizeof text - 1, sizeof text);
-    if (!in_trouble() && !wait_for_text(&server.output, "closesocket", patience_ms))
+    if (!in_trouble() && !wait_for_text(&server->output, "closesocket", patience_ms))
         trouble(FAILED, "start_narration, and narrate in close_client",
-                "expected a line about closesocket, found \"%.200s\"", server.output.bytes);
-    stop_server(&server);
+                "expected a line about closesocket, found \"%.200s\"", server->output.bytes);
 }
 
-static void echo_16_mib(void)
+static void echo_16_mib(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     converse(port, pattern, PATTERN_SIZE, 256 * 1024);
-    stop_server(&server);
 }
 
-static void echo_drip(void)
+static void echo_drip(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     SOCKET peer = connect_peer(port);
     for (int i = 0; i < 200 && !in_trouble(); i++)
         exchange(peer, pattern + i, 1, 1);
     if (peer != INVALID_SOCKET)
         closesocket(peer);
-    stop_server(&server);
 }
 
 /* A server that receives no more than came the last time still echoes everything. */
-static void long_after_short(void)
+static void long_after_short(struct process *server, int port)
 {
     enum { LONG = 16 * 1024, MOST_LINES = 200 };
-    struct process server;
-    int port, lines = 0;
-    if (!start_server(&server, "", &port))
-        return;
+    int lines = 0;
     SOCKET peer = connect_peer(port);
     if (peer != INVALID_SOCKET && exchange(peer, pattern, 1, 1) &&
         exchange(peer, pattern, LONG, LONG)) {
@@ -93,28 +73,24 @@ static void long_after_short(void)
     }
     if (peer != INVALID_SOCKET)
         closesocket(peer);
-    EnterCriticalSection(&server.output.lock);
-    for (const char *c = server.output.bytes; *c != '\0'; c++)
+    EnterCriticalSection(&server->output.lock);
+    for (const char *c = server->output.bytes; *c != '\0'; c++)
         lines += *c == '\n';
-    LeaveCriticalSection(&server.output.lock);
+    LeaveCriticalSection(&server->output.lock);
     if (lines > MOST_LINES)
         trouble(FAILED, "WSABUF.len: is it the whole buffer again for each receive?",
                 "expected at most %d lines of narration for %d bytes, found %d: the receives are "
                 "short",
                 MOST_LINES, LONG, lines);
-    stop_server(&server);
 }
 
 /* ---- how a connection ends ----------------------------------------------------------------- */
 
 /* The peer sends 1 MiB and shuts down before it reads the first byte. */
-static void half_close(void)
+static void half_close(struct process *server, int port)
 {
+    (void)server;
     const size_t size = 1024 * 1024;
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
     SOCKET peer = connect_peer(port);
     if (peer != INVALID_SOCKET && exchange(peer, pattern, size, 65536)) {
         /* The tail is sent, and shut down behind, while the echo is not read. */
@@ -127,15 +103,11 @@ static void half_close(void)
     }
     if (peer != INVALID_SOCKET)
         closesocket(peer);
-    stop_server(&server);
 }
 
-static void bytes_and_end_together(void)
+static void bytes_and_end_together(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     for (int i = 0; i < 50 && !in_trouble(); i++) {
         size_t size = (size_t)1 << (i % 17); /* up to 64 KiB */
         SOCKET peer = connect_peer(port);
@@ -148,15 +120,11 @@ static void bytes_and_end_together(void)
         }
         closesocket(peer);
     }
-    stop_server(&server);
 }
 
-static void fifty_resets(void)
+static void fifty_resets(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     for (int i = 0; i < 50 && !in_trouble(); i++) {
         SOCKET peer = connect_peer(port);
         if (peer == INVALID_SOCKET)
@@ -169,7 +137,6 @@ static void fifty_resets(void)
         reset_peer(peer);
     }
     converse(port, pattern, 100000, 65536);
-    stop_server(&server);
 }
 
 /* ---- a client that does not read ----------------------------------------------------------- */
@@ -188,15 +155,11 @@ static size_t send_until_refused(SOCKET peer)
     return sent;
 }
 
-static void never_reads(void)
+static void never_reads(struct process *server, int port)
 {
-    struct process server;
     struct measurement before, after;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
     converse(port, pattern, 100, 100); /* what a server allocates only once is allocated now */
-    bool measured = measure(&server, &before);
+    bool measured = measure(server, &before);
     SOCKET lazy = connect_peer(port);
     if (lazy != INVALID_SOCKET) {
         size_t sent = send_until_refused(lazy);
@@ -209,24 +172,20 @@ static void never_reads(void)
         if (now_ms() - begun > 1000)
             trouble(FAILED, "a send that blocks", "another client had to wait %.1f s",
                     (now_ms() - begun) / 1000);
-        if (!measured || !measure(&server, &after))
-            cannot_measure(&server);
+        if (!measured || !measure(server, &after))
+            cannot_measure(server);
         else if (after.memory > before.memory + 8 * 1024 * 1024)
             trouble(FAILED, "what is kept for a client that does not read?",
                     "expected at most 8 MiB more memory, found %llu MiB",
                     (after.memory - before.memory) >> 20);
         closesocket(lazy);
     }
-    stop_server(&server);
 }
 
 /* The same client, but in the end it reads: the refused send must go on where it stopped. */
-static void reads_late(void)
+static void reads_late(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    (void)server;
     SOCKET lazy = connect_peer(port);
     if (lazy != INVALID_SOCKET) {
         size_t sent = send_until_refused(lazy);
@@ -236,7 +195,6 @@ static void reads_late(void)
         }
         closesocket(lazy);
     }
-    stop_server(&server);
 }
 
 /* ---- many clients -------------------------------------------------------------------------- */
@@ -289,17 +247,13 @@ int count_text(struct process *process, const char *text)
     return count;
 }
 
-static void beyond_the_limit(void)
+static void beyond_the_limit(struct process *server, int port)
 {
     static SOCKET peers[MOST_PEERS];
-    struct process server;
-    int port;
-    if (!start_server(&server, "", &port))
-        return;
-    int limit = announced_limit(&server);
+    int limit = announced_limit(server);
     if (limit == 0) {
         trouble(SKIPPED, "", "this server announces no limit");
-        stop_server(&server);
+        stop_server(server);
         return;
     }
     if (limit + BEYOND > MOST_PEERS)
@@ -321,24 +275,20 @@ static void beyond_the_limit(void)
         peers[i] = INVALID_SOCKET;
         receive_exactly(peers[limit + i], pattern + limit + i, 100);
     }
-    int said = count_text(&server, ", full");
+    int said = count_text(server, ", full");
     if (!in_trouble() && (said < 1 || said > BEYOND + 1))
         trouble(FAILED, "stop_accepting",
                 "expected that the server says once each time that it is full, found %d times",
                 said);
     end_peers(peers, limit + BEYOND);
-    stop_server(&server);
 }
 
-static void storm_of_connects(void)
+static void storm_of_connects(struct process *server, int port)
 {
+    (void)server;
     enum { COUNT = 200, SIZE = 100 };
     static SOCKET peers[COUNT];
-    struct process server;
     struct sockaddr_in address;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
     memset(&address, 0, sizeof address);
     address.sin_family = AF_INET;
     address.sin_port = htons((u_short)port);
@@ -359,29 +309,24 @@ static void storm_of_connects(void)
         }
     }
     end_peers(peers, COUNT);
-    stop_server(&server);
 }
 
 /* ---- nothing leaks ------------------------------------------------------------------------- */
 
-static void two_thousand_in_a_row(void)
+static void two_thousand_in_a_row(struct process *server, int port)
 {
     enum { WARM_UP = 200, COUNT = 2000 };
-    struct process server;
     struct measurement before = {0, 0, 0}, after = {0, 0, 0};
     bool measured = true;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
     for (int i = 0; i < COUNT && !in_trouble(); i++) {
         if (i == WARM_UP)
-            measured = measure(&server, &before);
+            measured = measure(server, &before);
         converse(port, pattern + i, 100, 100);
     }
     Sleep(200); /* the server may still be closing the last one */
-    measured = measured && measure(&server, &after);
+    measured = measured && measure(server, &after);
     if (!measured)
-        cannot_measure(&server);
+        cannot_measure(server);
     else if (after.handles > before.handles + 10)
         trouble(FAILED, "WSACloseEvent, closesocket, CloseHandle: once for each client",
                 "expected as many handles as before, found %u after %d connections, %u after %d",
@@ -391,7 +336,6 @@ static void two_thousand_in_a_row(void)
                 "expected as much memory as before, found %llu KiB after %d connections, "
                 "%llu KiB after %d",
                 after.memory >> 10, COUNT, before.memory >> 10, WARM_UP);
-    stop_server(&server);
 }
 
 /* ---- everything at the same time ----------------------------------------------------------- */
@@ -465,19 +409,15 @@ static int raise_storm(int port, int seconds)
 }
 
 /* After the first second the server has all that it keeps for such a storm. */
-static void mixed_storm(void)
+static void mixed_storm(struct process *server, int port)
 {
-    struct process server;
     struct measurement before = {0, 0, 0}, after = {0, 0, 0};
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
     raise_storm(port, 1);
-    bool measured = measure(&server, &before);
+    bool measured = measure(server, &before);
     int connections = raise_storm(port, storm_seconds);
-    measured = measured && measure(&server, &after);
+    measured = measured && measure(server, &after);
     if (!measured)
-        cannot_measure(&server);
+        cannot_measure(server);
     else if (after.handles > 2 * before.handles + 10 || /* Wine counts places, and doubles them */
              after.memory > before.memory + 8 * 1024 * 1024)
         trouble(FAILED, "what is freed when a client is reset while it is being served?",
@@ -489,7 +429,6 @@ static void mixed_storm(void)
             "%llu KiB\n",
             before.handles, before.memory >> 10, storm_seconds, connections, after.handles,
             after.memory >> 10);
-    stop_server(&server);
 }
 
 /* ---- fairness ------------------------------------------------------------------------------ */
@@ -510,15 +449,13 @@ static DWORD WINAPI busy_peer(void *parameter)
     return 0;
 }
 
-static void busy_clients_starve_nobody(void)
+static void busy_clients_starve_nobody(struct process *server, int port)
 {
-    struct process server;
+    (void)server;
     struct storm storms[BUSY_PEERS];
     HANDLE threads[BUSY_PEERS];
     double longest = 0;
-    int port, answers = 0;
-    if (!start_server(&server, "--quiet", &port))
-        return;
+    int answers = 0;
     for (int i = 0; i < BUSY_PEERS; i++) {
         storms[i].port = port;
         storms[i].end = now_ms() + BUSY_MS;
@@ -547,7 +484,6 @@ static void busy_clients_starve_nobody(void)
                 BUSY_PEERS, longest / 1000, answers);
     if (quiet != INVALID_SOCKET)
         closesocket(quiet);
-    stop_server(&server);
 }
 
 /* ---- idle, errors, stop -------------------------------------------------------------------- */
@@ -570,18 +506,13 @@ void expect_sleep(const struct process *server, DWORD milliseconds)
                 running_under_wine() ? "context switches" : "CPU cycles", milliseconds / 1000.0);
 }
 
-static void idle_costs_nothing(void)
+static void idle_costs_nothing(struct process *server, int port)
 {
-    struct process server;
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
     SOCKET peer = connect_peer(port); /* one client that says nothing after a first word */
     if (peer != INVALID_SOCKET && exchange(peer, pattern, 100, 100))
-        expect_sleep(&server, 2000);
+        expect_sleep(server, 2000);
     if (peer != INVALID_SOCKET)
         closesocket(peer);
-    stop_server(&server);
 }
 
 /* Runs the program to its end. */
@@ -606,17 +537,13 @@ static void expect_end(const char *arguments, DWORD expected_status, const char 
     end_process(&process);
 }
 
-static void port_in_use(void)
+static void port_in_use(struct process *server, int port)
 {
-    struct process server;
+    (void)server;
     char arguments[40];
-    int port;
-    if (!start_server(&server, "--quiet", &port))
-        return;
     snprintf(arguments, sizeof arguments, "--quiet %d", port);
     expect_end(arguments, 1, "WSAEADDRINUSE (10048): ");
     converse(port, pattern, 100, 100); /* the first one does not notice */
-    stop_server(&server);
 }
 
 static void wrong_arguments(void)
@@ -700,26 +627,26 @@ static void stop_with_clients(void)
 }
 
 const struct check server_checks[] = {
-    {"echoes one byte", echo_one_byte},
-    {"echoes text, and narrates", echo_text},
-    {"echoes 16 MiB", echo_16_mib},
-    {"echoes a drip of single bytes", echo_drip},
-    {"a long message after a short one", long_after_short},
-    {"half-close: all comes back, then the end", half_close},
-    {"bytes and end together", bytes_and_end_together},
-    {"50 resets, and the next client is served", fifty_resets},
-    {"a client that never reads costs one buffer", never_reads},
-    {"a client that reads late gets everything", reads_late},
-    {"as many clients at once as promised", many_at_once},
-    {"clients beyond the limit wait, and are served", beyond_the_limit},
-    {"a storm of 200 connects", storm_of_connects},
-    {"2,000 connections in a row leak nothing", two_thousand_in_a_row},
-    {"a mixed storm of 40 clients", mixed_storm},
-    {"busy clients starve nobody", busy_clients_starve_nobody},
-    {"idle costs no CPU", idle_costs_nothing},
-    {"port in use: status 1, and says so", port_in_use},
-    {"wrong arguments: status 2, and the usage", wrong_arguments},
-    {"port 0 and IPv6", port_0_and_ipv6},
-    {"Ctrl+C with clients connected and data in flight", stop_with_clients},
-    {NULL, NULL},
+    {"echoes one byte", NULL, echo_one_byte, "--quiet"},
+    {"echoes text, and narrates", NULL, echo_text, ""},
+    {"echoes 16 MiB", NULL, echo_16_mib, "--quiet"},
+    {"echoes a drip of single bytes", NULL, echo_drip, "--quiet"},
+    {"a long message after a short one", NULL, long_after_short, ""},
+    {"half-close: all comes back, then the end", NULL, half_close, "--quiet"},
+    {"bytes and end together", NULL, bytes_and_end_together, "--quiet"},
+    {"50 resets, and the next client is served", NULL, fifty_resets, "--quiet"},
+    {"a client that never reads costs one buffer", NULL, never_reads, "--quiet"},
+    {"a client that reads late gets everything", NULL, reads_late, "--quiet"},
+    {"as many clients at once as promised", many_at_once, NULL, NULL},
+    {"clients beyond the limit wait, and are served", NULL, beyond_the_limit, ""},
+    {"a storm of 200 connects", NULL, storm_of_connects, "--quiet"},
+    {"2,000 connections in a row leak nothing", NULL, two_thousand_in_a_row, "--quiet"},
+    {"a mixed storm of 40 clients", NULL, mixed_storm, "--quiet"},
+    {"busy clients starve nobody", NULL, busy_clients_starve_nobody, "--quiet"},
+    {"idle costs no CPU", NULL, idle_costs_nothing, "--quiet"},
+    {"port in use: status 1, and says so", NULL, port_in_use, "--quiet"},
+    {"wrong arguments: status 2, and the usage", wrong_arguments, NULL, NULL},
+    {"port 0 and IPv6", port_0_and_ipv6, NULL, NULL},
+    {"Ctrl+C with clients connected and data in flight", stop_with_clients, NULL, NULL},
+    {NULL, NULL, NULL, NULL},
 };
