@@ -181,7 +181,7 @@ echo build.bat: %opt_exercise% of which folder? For example: build.bat %opt_verb
 exit /b 2
 
 :compile_check
-call :compile tests check "tests\homework.c tests\homework_checks.c tests\server_checks.c tests\client_checks.c tests\harness.c"
+call :compile tests check "tests\peers.c tests\homework.c tests\homework_checks.c tests\server_checks.c tests\client_checks.c tests\harness.c"
 exit /b %errorlevel%
 
 :verb_hint

@@ -7,7 +7,7 @@
  *     check.exe --list
  *
  * FOLDER holds the programs of a chapter (build\ch21_event_select). Each of them is started as a
- * child process on a free port. Several folders are checked side by side. One line a check:
+ * child process on a free port. Several programs are checked side by side. One line a check:
  *
  *     ok       the program behaves
  *     FAIL     it does not: what was expected, what came, where to look
@@ -18,8 +18,9 @@
  * The last line is "N passed, N failed, N skipped", for an exercise the score: 3/5. Exit status: 0 if
  * none failed, 1 if one did, 2 for a wrong command line. All of it is also written to a report in
  * FOLDER, together with --compiler NAME. Only checks whose name contains WORD are run with --only; --options
- * are more arguments for the servers; --storm makes the mixed storm longer. The last two are for one
- * FOLDER: check.exe --only storm --storm 300 --options "--threads 4" build\ch23_iocp
+ * are more arguments for the servers; --storm makes the mixed storm longer:
+ *
+ *     check.exe --only storm --storm 300 --options "--threads 4" build\ch23_iocp
  */
 #include "homework.h"
 
@@ -30,7 +31,6 @@ char program_path[300];
 const char *server_options = "";
 int storm_seconds = DEFAULT_STORM_SECONDS;
 int patience_ms = 10000;
-unsigned char pattern[PATTERN_SIZE];
 
 /* ---- one check ----------------------------------------------------------------------------- */
 
@@ -63,6 +63,7 @@ bool in_trouble(void)
 
 static int passed, failed, skipped;
 static bool stop_at_failure;
+static const char *compiler = "unknown";
 
 static void talk_to_server(const struct check *check)
 {
@@ -160,248 +161,7 @@ void stop_server(struct process *server)
     end_process(server);
 }
 
-/* ---- peers --------------------------------------------------------------------------------- */
-
-int wait_for_socket(SOCKET peer, int wanted, DWORD milliseconds)
-{
-    fd_set readable, writable, broken;
-    struct timeval time = {(long)(milliseconds / 1000), (long)(milliseconds % 1000 * 1000)};
-
-    FD_ZERO(&readable);
-    FD_ZERO(&writable);
-    FD_ZERO(&broken);
-    if (wanted & READABLE)
-        FD_SET(peer, &readable);
-    if (wanted & WRITABLE) {
-        FD_SET(peer, &writable);
-        FD_SET(peer, &broken); /* a connect that failed */
-    }
-    if (select(0, &readable, &writable, &broken, &time) <= 0)
-        return 0;
-    return (FD_ISSET(peer, &readable) ? READABLE : 0) |
-           (FD_ISSET(peer, &writable) || FD_ISSET(peer, &broken) ? WRITABLE : 0);
-}
-
-static void call_failed(const char *call, int error)
-{
-    char text[ERROR_TEXT_SIZE];
-    trouble(FAILED, "does the server close this client, or end?", "%s: %s", call,
-            error_text(error, text));
-}
-
-SOCKET connect_peer(int port)
-{
-    struct sockaddr_in address;
-    u_long yes = 1;
-    SOCKET peer = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
-
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_port = htons((u_short)port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (peer == INVALID_SOCKET) {
-        trouble(NO_CHANCE, "the limits of this machine", "no more sockets for the check");
-        return INVALID_SOCKET;
-    }
-    ioctlsocket(peer, FIONBIO, &yes);
-    if (connect(peer, (struct sockaddr *)&address, sizeof address) == 0)
-        return peer;
-    int error = WSAGetLastError();
-    int size = sizeof error;
-    if (error == WSAEWOULDBLOCK) {
-        if (wait_for_socket(peer, WRITABLE, patience_ms) == 0)
-            error = WSAETIMEDOUT;
-        else
-            getsockopt(peer, SOL_SOCKET, SO_ERROR, (char *)&error, &size);
-    }
-    if (error == 0)
-        return peer;
-    call_failed("connect to the server", error);
-    closesocket(peer);
-    return INVALID_SOCKET;
-}
-
-/* Sends what can be sent at once. Returns the bytes sent, or -1 after noting trouble. */
-static int send_some(SOCKET peer, const unsigned char *bytes, size_t length)
-{
-    int sent = send(peer, (const char *)bytes, (int)length, 0);
-    if (sent != SOCKET_ERROR)
-        return sent;
-    int error = WSAGetLastError();
-    if (error == WSAEWOULDBLOCK)
-        return 0;
-    call_failed("send to the server", error);
-    return -1;
-}
-
-/* The first bytes, for a message: those that are no letters, digits or signs as \n or \x00. */
-enum { SHOWN_BYTES = 24, SHOWN_SIZE = 4 * SHOWN_BYTES + 1 };
-
-static const char *show_bytes(char *text, const char *bytes, size_t length)
-{
-    char *end = text;
-    *end = '\0';
-    for (size_t i = 0; i < length && i < SHOWN_BYTES; i++) {
-        unsigned char c = (unsigned char)bytes[i];
-        if (c == '\n' || c == '\r')
-            end += sprintf(end, c == '\n' ? "\\n" : "\\r");
-        else
-            end += sprintf(end, c >= ' ' && c <= '~' ? "%c" : "\\x%02x", c);
-    }
-    return text;
-}
-
-/* Receives what is there and compares it. Returns the bytes received, or -1 after trouble. */
-static int receive_some(SOCKET peer, const unsigned char *expected, size_t length)
-{
-    char bytes[32 * 1024];
-    int wanted = length < sizeof bytes ? (int)length : (int)sizeof bytes;
-    int received = recv(peer, bytes, wanted, 0);
-    if (received == SOCKET_ERROR) {
-        int error = WSAGetLastError();
-        if (error == WSAEWOULDBLOCK)
-            return 0;
-        call_failed("receive from the server", error);
-        return -1;
-    }
-    if (received == 0) {
-        trouble(FAILED, "which bytes are still to be sent when the client is closed?",
-                "expected %lu more bytes, found the end of the connection", (unsigned long)length);
-        return -1;
-    }
-    if (memcmp(bytes, expected, (size_t)received) != 0) {
-        char text[SHOWN_SIZE], expected_text[SHOWN_SIZE];
-        size_t same = 0, left = (size_t)received;
-        while (bytes[same] == (char)expected[same])
-            same++;
-        left -= same;
-        trouble(FAILED, "what is in the buffer when it is sent, and where does a short send go on?",
-                "expected \"%s\", found \"%s\"",
-                show_bytes(expected_text, (const char *)expected + same, left),
-                show_bytes(text, bytes + same, left));
-        return -1;
-    }
-    return received;
-}
-
-bool send_all(SOCKET peer, const unsigned char *bytes, size_t length)
-{
-    while (length > 0) {
-        if (wait_for_socket(peer, WRITABLE, patience_ms) == 0) {
-            trouble(TIMED_OUT, "what makes the server receive again?",
-                    "the server takes no more bytes");
-            return false;
-        }
-        int sent = send_some(peer, bytes, length < 65536 ? length : 65536);
-        if (sent < 0)
-            return false;
-        bytes += sent;
-        length -= (size_t)sent;
-    }
-    return true;
-}
-
-bool receive_exactly(SOCKET peer, const unsigned char *expected, size_t length)
-{
-    while (length > 0) {
-        if (wait_for_socket(peer, READABLE, patience_ms) == 0) {
-            trouble(TIMED_OUT, "what makes the server send again?", "%lu bytes never came back",
-                    (unsigned long)length);
-            return false;
-        }
-        int received = receive_some(peer, expected, length);
-        if (received < 0)
-            return false;
-        expected += received;
-        length -= (size_t)received;
-    }
-    return true;
-}
-
-bool receive_end(SOCKET peer)
-{
-    char byte;
-
-    if (wait_for_socket(peer, READABLE, patience_ms) == 0) {
-        trouble(TIMED_OUT, "what happens when recv returns 0, or FD_CLOSE comes?",
-                "the server never closed the connection");
-        return false;
-    }
-    int received = recv(peer, &byte, 1, 0);
-    if (received == SOCKET_ERROR)
-        call_failed("receive the end from the server", WSAGetLastError());
-    else if (received > 0)
-        trouble(FAILED, "how many bytes are sent back?",
-                "expected the end of the connection, found more bytes");
-    return received == 0;
-}
-
-bool exchange(SOCKET peer, const unsigned char *bytes, size_t length, size_t piece)
-{
-    return exchange_for(peer, bytes, bytes, length, piece);
-}
-
-bool exchange_for(SOCKET peer, const unsigned char *bytes, const unsigned char *expected,
-                  size_t length, size_t piece)
-{
-    size_t sent = 0, received = 0;
-
-    while (received < length) {
-        int wanted = READABLE | (sent < length ? WRITABLE : 0);
-        int ready = wait_for_socket(peer, wanted, patience_ms);
-        if (ready == 0) {
-            trouble(TIMED_OUT, "what makes the server send, or receive, again?",
-                    "%lu bytes sent, only %lu came back, and then nothing", (unsigned long)sent,
-                    (unsigned long)received);
-            return false;
-        }
-        if (ready & READABLE) {
-            int n = receive_some(peer, expected + received, length - received);
-            if (n < 0)
-                return false;
-            received += (size_t)n;
-        }
-        if (ready & WRITABLE) {
-            int n = send_some(peer, bytes + sent, length - sent < piece ? length - sent : piece);
-            if (n < 0)
-                return false;
-            sent += (size_t)n;
-        }
-    }
-    return true;
-}
-
-void converse(int port, const unsigned char *bytes, size_t length, size_t piece)
-{
-    SOCKET peer = connect_peer(port);
-    if (peer == INVALID_SOCKET)
-        return;
-    if (exchange(peer, bytes, length, piece)) {
-        shutdown(peer, SD_SEND);
-        receive_end(peer);
-    }
-    closesocket(peer);
-}
-
-void reset_peer(SOCKET peer)
-{
-    struct linger hard = {1, 0}; /* no lingering: closesocket sends a reset */
-    setsockopt(peer, SOL_SOCKET, SO_LINGER, (const char *)&hard, sizeof hard);
-    closesocket(peer);
-}
-
 /* ---- the run ------------------------------------------------------------------------------- */
-
-static void fill_pattern(void)
-{
-    unsigned long long x = 88172645463325252ull; /* xorshift64 */
-    for (size_t i = 0; i < PATTERN_SIZE; i++) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        pattern[i] = (unsigned char)(x >> 32);
-    }
-}
 
 static bool exists(const char *folder, const char *program)
 {
@@ -431,35 +191,19 @@ static void run_checks(const struct check *checks, const char *folder, const cha
     }
 }
 
-/* Returns false if the folder has no program to check. */
-static bool check_folder(const char *folder, const char *wanted, const char *only)
+/* Any program that is no client is a server. */
+static void check_program(const char *folder, const char *program, const char *only)
 {
-    static const struct {
-        const char *program;
-        const struct check *checks;
-    } programs[] = {
-        {"server", server_checks},
-        {"select_server", server_checks},
-        {"client", client_checks},
-        {"client", load_checks},
-    };
-    bool found = false;
-
-    for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++) {
-        if (wanted != NULL && strcmp(wanted, programs[i].program) != 0)
-            continue;
-        if (exists(folder, programs[i].program) &&
-            (programs[i].checks != load_checks || client_makes_load())) {
-            run_checks(programs[i].checks, folder, programs[i].program, only);
-            found = true;
-        }
+    if (!exists(folder, program)) {
+        say("ENV      %s: no program to check: is it built?\n", folder);
+        failed++;
+    } else if (strcmp(program, "client") != 0) {
+        run_checks(server_checks, folder, program, only);
+    } else {
+        run_checks(client_checks, folder, program, only);
+        if (client_makes_load())
+            run_checks(load_checks, folder, program, only);
     }
-    /* Any other program that is named is a server. */
-    if (!found && wanted != NULL && exists(folder, wanted)) {
-        run_checks(server_checks, folder, wanted, only);
-        found = true;
-    }
-    return found;
 }
 
 /* The checks of the exercise itself, then those of the chapter that must still hold. */
@@ -469,18 +213,21 @@ static void check_exercise(const char *folder, const struct exercise *exercise)
 
     patience_ms = 4000;
     server_options = exercise->options;
+    if (!stop_at_failure)
+        begin_report(folder, exercise->name, compiler);
     say("%s: %s\n", exercise->name, exercise->goal);
     if (!exists(folder, "server")) {
         say("ENV      %s: no server to check: is it built?\n", name);
         failed++;
-        return;
+    } else {
+        run_checks(exercise->checks, folder, "server", NULL);
+        for (int i = 0; i < MOST_REUSED && exercise->reused[i] != NULL; i++)
+            run_checks(server_checks, folder, "server", exercise->reused[i]);
+        if (failed > 0)
+            say("For a hint: %s hint %s %s 1\n", build_command(), name, exercise->name);
     }
-    run_checks(exercise->checks, folder, "server", NULL);
-    for (int i = 0; i < MOST_REUSED && exercise->reused[i] != NULL; i++)
-        run_checks(server_checks, folder, "server", exercise->reused[i]);
-    if (failed > 0)
-        say("For a hint: %s hint %s %s 1\n", build_command(), name, exercise->name);
-    say("%d/%d\n", passed, passed + failed);
+    printf("%d/%d\n", passed, passed + failed);
+    end_report("%d/%d\n", passed, passed + failed);
 }
 
 static int wrong_exercise(const char *name)
@@ -491,24 +238,28 @@ static int wrong_exercise(const char *name)
     return 2;
 }
 
-/* ---- several folders ----------------------------------------------------------------------- */
+/* ---- side by side -------------------------------------------------------------------------- */
 
-enum { SIDE_BY_SIDE = 4, MAX_FOLDERS = 64 };
+enum { SIDE_BY_SIDE = 5, MAX_FOLDERS = 64, MAX_TASKS = 3 * MAX_FOLDERS };
 
-static const char *compiler = "unknown";
+/* The checks of one program, by another check.exe. */
+struct task {
+    const char *folder;
+    const char *program;
+    struct process process;
+};
 
-static bool start_own_check(struct process *process, const char *folder, const char *program,
-                            const char *only)
+static bool start_task(struct task *task, const char *only)
 {
     char command[600];
 
     /* Without a path: the system looks in the folder of this program first. Its full path may have
      * letters that the code page lacks. */
-    snprintf(command, sizeof command, "check --compiler %s%s%s%s%s%s%s \"%s\"", compiler,
-             program != NULL ? " --program \"" : "", program != NULL ? program : "",
-             program != NULL ? "\"" : "", only != NULL ? " --only \"" : "",
-             only != NULL ? only : "", only != NULL ? "\"" : "", folder);
-    return start_process(process, command, folder, NULL, "");
+    snprintf(command, sizeof command,
+             "check --program \"%s\" --options \"%s\" --storm %d%s%s%s \"%s\"", task->program,
+             server_options, storm_seconds, only != NULL ? " --only \"" : "",
+             only != NULL ? only : "", only != NULL ? "\"" : "", task->folder);
+    return start_process(&task->process, command, task->folder, NULL, "");
 }
 
 /* "N passed, N failed, N skipped": adds the numbers to ours. */
@@ -524,49 +275,90 @@ static bool is_closing_line(const char *line)
     return true;
 }
 
-/* Prints what a run prints, as it comes. False if the closing line is missing. */
-static bool print_and_count(struct process *process)
+/* Says what a task says, as it comes. False if the closing line is missing. */
+static bool say_and_count(struct task *task)
 {
-    struct capture *output = &process->output;
-    size_t printed = 0;
+    struct capture *output = &task->process.output;
+    size_t said = 0;
     bool ended = false, counted = false;
 
     while (!ended) {
-        wait_for_length(output, printed + 1, 1000);
+        wait_for_length(output, said + 1, 1000);
         EnterCriticalSection(&output->lock);
         ended = output->ended;
         const char *end;
-        while ((end = strchr(output->bytes + printed, '\n')) != NULL) {
-            const char *line = output->bytes + printed;
-            printed = (size_t)(end + 1 - output->bytes);
+        while ((end = strchr(output->bytes + said, '\n')) != NULL) {
+            const char *line = output->bytes + said;
+            said = (size_t)(end + 1 - output->bytes);
             if (is_closing_line(line))
                 counted = true;
             else
-                printf("%.*s\n", (int)strcspn(line, "\r\n"), line);
+                say("%.*s\n", (int)strcspn(line, "\r\n"), line);
         }
-        fflush(stdout);
         LeaveCriticalSection(&output->lock);
     }
     return counted;
 }
 
-/* The checks mostly wait, so that those of several folders take little longer than those of one. */
+/* Fills tasks with the programs of the folders, or with this program of each. */
+static int find_tasks(struct task *tasks, const char *const *folders, int count,
+                      const char *program)
+{
+    static const char *const programs[] = {"server", "select_server", "client"};
+    int found = 0;
+
+    for (int i = 0; i < count; i++) {
+        int before = found;
+        for (int j = 0; j < (program != NULL ? 1 : 3); j++) {
+            const char *name = program != NULL ? program : programs[j];
+            if (exists(folders[i], name)) {
+                tasks[found].folder = folders[i];
+                tasks[found++].program = name;
+            }
+        }
+        if (found == before) {
+            say("ENV      %s: no program to check: is it built?\n", folders[i]);
+            failed++;
+        }
+    }
+    return found;
+}
+
+/* The checks mostly wait, so that those of several programs take little longer than those of one.
+ * A report is about all checks of a folder, or there is none. */
 static void check_side_by_side(const char *const *folders, int count, const char *program,
                                const char *only)
 {
-    static struct process runs[MAX_FOLDERS];
+    static struct task tasks[MAX_TASKS];
+    int task_count = find_tasks(tasks, folders, count, program);
     int started = 0;
+    int passed_before = 0, failed_before = 0, skipped_before = 0;
 
-    for (int i = 0; i < count; i++) {
-        for (; started < count && started < i + SIDE_BY_SIDE; started++) {
-            if (!start_own_check(&runs[started], folders[started], program, only))
-                fail((int)GetLastError(), "start the checks of %s", folders[started]);
+    for (int i = 0; i < task_count; i++) {
+        struct task *task = &tasks[i];
+        for (; started < task_count && started < i + SIDE_BY_SIDE; started++) {
+            if (!start_task(&tasks[started], only))
+                fail((int)GetLastError(), "start the checks of %s", tasks[started].folder);
         }
-        if (!print_and_count(&runs[i])) {
-            printf("ENV      %s: its checks ended without their closing line\n", folders[i]);
+        if (i == 0 || task->folder != task[-1].folder) {
+            passed_before = passed;
+            failed_before = failed;
+            skipped_before = skipped;
+            if (program == NULL && only == NULL)
+                begin_report(task->folder, "checks", compiler);
+        }
+        if (!say_and_count(task)) {
+            say("ENV      %s: its checks ended without their closing line\n", task->folder);
             failed++;
         }
-        end_process(&runs[i]);
+        end_process(&task->process);
+        if (i + 1 == task_count || task->folder != task[1].folder)
+            end_report("%d passed, %d failed, %d skipped\n", passed - passed_before,
+                       failed - failed_before, skipped - skipped_before);
+    }
+    if (passed + failed + skipped == 0) {
+        say("ENV      no check has a name with \"%s\"\n", only);
+        failed++;
     }
 }
 
@@ -636,26 +428,15 @@ int main(int argc, char **argv)
     InitializeCriticalSection(&noting);
     start_winsock();
     CloseHandle(CreateThread(NULL, 0, end_after_a_while, NULL, 0, NULL));
-    if (count > 1) {
+    fill_pattern();
+    if (exercise != NULL)
+        check_exercise(folders[0], exercise);
+    else if (count == 1 && program != NULL)
+        check_program(folders[0], program, only);
+    else
         check_side_by_side(folders, count, program, only);
-    } else {
-        fill_pattern();
-        /* The report is about all checks, or about none. */
-        if (program == NULL && only == NULL && !stop_at_failure)
-            begin_report(folders[0], exercise != NULL ? exercise->name : "checks", compiler);
-        if (exercise != NULL) {
-            check_exercise(folders[0], exercise);
-        } else if (!check_folder(folders[0], program, only)) {
-            say("ENV      %s: no program to check: is it built?\n", folders[0]);
-            failed++;
-        } else if (passed + failed + skipped == 0) {
-            say("ENV      no check has a name with \"%s\"\n", only);
-            failed++;
-        }
-    }
     if (exercise == NULL)
-        say("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
-    end_report();
+        printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
     stop_winsock();
     return failed == 0 ? 0 : 1;
 }

@@ -60,6 +60,7 @@ void stop_server(struct process *server);
 /* Bytes for the peers to send: random, but the same in each run. */
 enum { PATTERN_SIZE = 16 * 1024 * 1024 };
 extern unsigned char pattern[PATTERN_SIZE];
+void fill_pattern(void);
 
 /* A connected socket, or INVALID_SOCKET and trouble. */
 SOCKET connect_peer(int port);

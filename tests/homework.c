@@ -267,10 +267,16 @@ void begin_report(const char *build_folder, const char *exercise, const char *co
             running_under_wine() ? ", Wine" : "");
 }
 
-void end_report(void)
+void end_report(const char *last_line, ...)
 {
-    if (report != NULL)
-        fclose(report);
+    va_list arguments;
+
+    if (report == NULL)
+        return;
+    va_start(arguments, last_line);
+    vfprintf(report, last_line, arguments);
+    va_end(arguments);
+    fclose(report);
     report = NULL;
 }
 

@@ -38,7 +38,7 @@ const char *build_command(void);
 
 /* Begins a report; without a folder to write to there is none. */
 void begin_report(const char *build_folder, const char *exercise, const char *compiler);
-void end_report(void);
+void end_report(const char *last_line, ...) FORMAT_LIKE_PRINTF(1, 2);
 
 /* ---- the checks of each exercise: homework_checks.c ------------------------------------------ */
 

@@ -32,7 +32,7 @@ in_wine() {
 
 expect "gcc builds in a folder with spaces, brackets, & and Korean letters" 0 \
     "Built in the folder build, with gcc." ./build.sh gcc strict
-expect "clang builds" 0 "Built in the folder build, with clang." ./build.sh clang strict
+expect "clang builds" 0 "Built in the folder build, with clang." ./build.sh clang strict ch23
 expect "the first compiler that is found is cl" 0 "Built in the folder build, with cl." ./build.sh
 expect "builds twice in a row" 0 "Built in the folder build, with cl." ./build.sh cl ch21
 expect "demo, from another current directory" 0 "summary: 1 clients served, 150023 bytes echoed" \

@@ -1,0 +1,243 @@
+/* peers.c - clients that talk to the server under test. See check.h. */
+#include "check.h"
+
+unsigned char pattern[PATTERN_SIZE];
+
+void fill_pattern(void)
+{
+    unsigned long long x = 88172645463325252ull; /* xorshift64 */
+    for (size_t i = 0; i < PATTERN_SIZE; i++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        pattern[i] = (unsigned char)(x >> 32);
+    }
+}
+
+int wait_for_socket(SOCKET peer, int wanted, DWORD milliseconds)
+{
+    fd_set readable, writable, broken;
+    struct timeval time = {(long)(milliseconds / 1000), (long)(milliseconds % 1000 * 1000)};
+
+    FD_ZERO(&readable);
+    FD_ZERO(&writable);
+    FD_ZERO(&broken);
+    if (wanted & READABLE)
+        FD_SET(peer, &readable);
+    if (wanted & WRITABLE) {
+        FD_SET(peer, &writable);
+        FD_SET(peer, &broken); /* a connect that failed */
+    }
+    if (select(0, &readable, &writable, &broken, &time) <= 0)
+        return 0;
+    return (FD_ISSET(peer, &readable) ? READABLE : 0) |
+           (FD_ISSET(peer, &writable) || FD_ISSET(peer, &broken) ? WRITABLE : 0);
+}
+
+static void call_failed(const char *call, int error)
+{
+    char text[ERROR_TEXT_SIZE];
+    trouble(FAILED, "does the server close this client, or end?", "%s: %s", call,
+            error_text(error, text));
+}
+
+SOCKET connect_peer(int port)
+{
+    struct sockaddr_in address;
+    u_long yes = 1;
+    SOCKET peer = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
+
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_port = htons((u_short)port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (peer == INVALID_SOCKET) {
+        trouble(NO_CHANCE, "the limits of this machine", "no more sockets for the check");
+        return INVALID_SOCKET;
+    }
+    ioctlsocket(peer, FIONBIO, &yes);
+    if (connect(peer, (struct sockaddr *)&address, sizeof address) == 0)
+        return peer;
+    int error = WSAGetLastError();
+    int size = sizeof error;
+    if (error == WSAEWOULDBLOCK) {
+        if (wait_for_socket(peer, WRITABLE, patience_ms) == 0)
+            error = WSAETIMEDOUT;
+        else
+            getsockopt(peer, SOL_SOCKET, SO_ERROR, (char *)&error, &size);
+    }
+    if (error == 0)
+        return peer;
+    call_failed("connect to the server", error);
+    closesocket(peer);
+    return INVALID_SOCKET;
+}
+
+/* Sends what can be sent at once. Returns the bytes sent, or -1 after noting trouble. */
+static int send_some(SOCKET peer, const unsigned char *bytes, size_t length)
+{
+    int sent = send(peer, (const char *)bytes, (int)length, 0);
+    if (sent != SOCKET_ERROR)
+        return sent;
+    int error = WSAGetLastError();
+    if (error == WSAEWOULDBLOCK)
+        return 0;
+    call_failed("send to the server", error);
+    return -1;
+}
+
+/* The first bytes, for a message: those that are no letters, digits or signs as \n or \x00. */
+enum { SHOWN_BYTES = 24, SHOWN_SIZE = 4 * SHOWN_BYTES + 1 };
+
+static const char *show_bytes(char *text, const char *bytes, size_t length)
+{
+    char *end = text;
+    *end = '\0';
+    for (size_t i = 0; i < length && i < SHOWN_BYTES; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        if (c == '\n' || c == '\r')
+            end += sprintf(end, c == '\n' ? "\\n" : "\\r");
+        else
+            end += sprintf(end, c >= ' ' && c <= '~' ? "%c" : "\\x%02x", c);
+    }
+    return text;
+}
+
+/* Receives what is there and compares it. Returns the bytes received, or -1 after trouble. */
+static int receive_some(SOCKET peer, const unsigned char *expected, size_t length)
+{
+    char bytes[32 * 1024];
+    int wanted = length < sizeof bytes ? (int)length : (int)sizeof bytes;
+    int received = recv(peer, bytes, wanted, 0);
+    if (received == SOCKET_ERROR) {
+        int error = WSAGetLastError();
+        if (error == WSAEWOULDBLOCK)
+            return 0;
+        call_failed("receive from the server", error);
+        return -1;
+    }
+    if (received == 0) {
+        trouble(FAILED, "which bytes are still to be sent when the client is closed?",
+                "expected %lu more bytes, found the end of the connection", (unsigned long)length);
+        return -1;
+    }
+    if (memcmp(bytes, expected, (size_t)received) != 0) {
+        char text[SHOWN_SIZE], expected_text[SHOWN_SIZE];
+        size_t same = 0, left = (size_t)received;
+        while (bytes[same] == (char)expected[same])
+            same++;
+        left -= same;
+        trouble(FAILED, "what is in the buffer when it is sent, and where does a short send go on?",
+                "expected \"%s\", found \"%s\"",
+                show_bytes(expected_text, (const char *)expected + same, left),
+                show_bytes(text, bytes + same, left));
+        return -1;
+    }
+    return received;
+}
+
+bool send_all(SOCKET peer, const unsigned char *bytes, size_t length)
+{
+    while (length > 0) {
+        if (wait_for_socket(peer, WRITABLE, patience_ms) == 0) {
+            trouble(TIMED_OUT, "what makes the server receive again?",
+                    "the server takes no more bytes");
+            return false;
+        }
+        int sent = send_some(peer, bytes, length < 65536 ? length : 65536);
+        if (sent < 0)
+            return false;
+        bytes += sent;
+        length -= (size_t)sent;
+    }
+    return true;
+}
+
+bool receive_exactly(SOCKET peer, const unsigned char *expected, size_t length)
+{
+    while (length > 0) {
+        if (wait_for_socket(peer, READABLE, patience_ms) == 0) {
+            trouble(TIMED_OUT, "what makes the server send again?", "%lu bytes never came back",
+                    (unsigned long)length);
+            return false;
+        }
+        int received = receive_some(peer, expected, length);
+        if (received < 0)
+            return false;
+        expected += received;
+        length -= (size_t)received;
+    }
+    return true;
+}
+
+bool receive_end(SOCKET peer)
+{
+    char byte;
+
+    if (wait_for_socket(peer, READABLE, patience_ms) == 0) {
+        trouble(TIMED_OUT, "what happens when recv returns 0, or FD_CLOSE comes?",
+                "the server never closed the connection");
+        return false;
+    }
+    int received = recv(peer, &byte, 1, 0);
+    if (received == SOCKET_ERROR)
+        call_failed("receive the end from the server", WSAGetLastError());
+    else if (received > 0)
+        trouble(FAILED, "how many bytes are sent back?",
+                "expected the end of the connection, found more bytes");
+    return received == 0;
+}
+
+bool exchange(SOCKET peer, const unsigned char *bytes, size_t length, size_t piece)
+{
+    return exchange_for(peer, bytes, bytes, length, piece);
+}
+
+bool exchange_for(SOCKET peer, const unsigned char *bytes, const unsigned char *expected,
+                  size_t length, size_t piece)
+{
+    size_t sent = 0, received = 0;
+
+    while (received < length) {
+        int wanted = READABLE | (sent < length ? WRITABLE : 0);
+        int ready = wait_for_socket(peer, wanted, patience_ms);
+        if (ready == 0) {
+            trouble(TIMED_OUT, "what makes the server send, or receive, again?",
+                    "%lu bytes sent, only %lu came back, and then nothing", (unsigned long)sent,
+                    (unsigned long)received);
+            return false;
+        }
+        if (ready & READABLE) {
+            int n = receive_some(peer, expected + received, length - received);
+            if (n < 0)
+                return false;
+            received += (size_t)n;
+        }
+        if (ready & WRITABLE) {
+            int n = send_some(peer, bytes + sent, length - sent < piece ? length - sent : piece);
+            if (n < 0)
+                return false;
+            sent += (size_t)n;
+        }
+    }
+    return true;
+}
+
+void converse(int port, const unsigned char *bytes, size_t length, size_t piece)
+{
+    SOCKET peer = connect_peer(port);
+    if (peer == INVALID_SOCKET)
+        return;
+    if (exchange(peer, bytes, length, piece)) {
+        shutdown(peer, SD_SEND);
+        receive_end(peer);
+    }
+    closesocket(peer);
+}
+
+void reset_peer(SOCKET peer)
+{
+    struct linger hard = {1, 0}; /* no lingering: closesocket sends a reset */
+    setsockopt(peer, SOL_SOCKET, SO_LINGER, (const char *)&hard, sizeof hard);
+    closesocket(peer);
+}
