@@ -111,6 +111,10 @@ bool start_server(struct process *server, const char *options, int *port)
                  tag);
         if (!start_process(server, command, tag, NULL, NULL)) {
             char text[ERROR_TEXT_SIZE];
+            if (attempt < 3) { /* a busy Wine fails now and then with ERROR_INTERNAL_ERROR */
+                Sleep(200);
+                continue;
+            }
             trouble(NO_CHANCE, "is it built?", "%s cannot be started: %s", program_path,
                     error_text((int)GetLastError(), text));
             return false;

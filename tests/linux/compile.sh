@@ -21,6 +21,29 @@ IFS=
 # shellcheck disable=SC2206 # the expansion is meant
 arguments=(${@//\\//})
 
+# "strict" compiles as without it, and then looks whether there was a warning: so both use the same cache.
+export WARNINGS_ARE_ERRORS=
+for i in "${!arguments[@]}"; do
+    case ${arguments[i]} in
+    -Werror | /WX)
+        WARNINGS_ARE_ERRORS=yes
+        unset "arguments[i]"
+        ;;
+    esac
+done
+
+# compile_one OBJECT COMPILER ...
+compile_one() {
+    local object=$1 output status
+    shift
+    output=$("$@" 2>&1)
+    status=$?
+    [ -z "$output" ] || echo "$output" >&2
+    [ $status != 0 ] || [ -z "$WARNINGS_ARE_ERRORS" ] || [[ $output != *warning:* ]] || status=1
+    [ $status = 0 ] && [ -e "$object" ]
+}
+export -f compile_one
+
 # compile_and_link COMPILER ...: each source by itself, on all processors, and then the link; Windows
 # headers are long, and one after the other takes twice the time.
 compile_and_link() {
@@ -38,7 +61,7 @@ compile_and_link() {
     objects=$(mktemp -d)
     # What stands before the sources is for the compiler too; -o and -l are for the linker.
     printf '%s\0' "${sources[@]}" | OBJECTS=$objects xargs -0 -P "$(nproc)" -I{} \
-        bash -c 'source=$1; shift; "$@" -c "$source" -o "$OBJECTS/$(basename "$source").o"' \
+        bash -c 'object=$OBJECTS/$(basename "$1").o; compile_one "$object" "${@:2}" -c "$1" -o "$object"' \
         compile {} "$@" "${flags[@]}" &&
         "$@" "${flags[@]}" "$objects"/*.o "${rest[@]}"
     status=$?
@@ -61,7 +84,7 @@ compile_and_link_as_cl() {
     [ -n "$program" ] || program=/Fe$(basename "${sources[0]}" .c).exe
     objects=$(mktemp -d)
     printf '%s\0' "${sources[@]}" | CCACHE_COMPILERTYPE=clang-cl OBJECTS=$objects xargs -0 -P "$(nproc)" -I{} \
-        bash -c 'source=$1; shift; "$@" /c "$source" "/Fo$OBJECTS/$(basename "$source").obj"' \
+        bash -c 'object=$OBJECTS/$(basename "$1").obj; compile_one "$object" "${@:2}" /c "$1" "/Fo$object"' \
         compile {} "$@" "${flags[@]}" &&
         "$@" -fuse-ld=lld -Wno-unused-command-line-argument "${flags[@]}" "$objects"/*.obj "$program" \
             /link /nodefaultlib:libcmt /nodefaultlib:oldnames /entry:mainCRTStartup /subsystem:console \
