@@ -49,9 +49,9 @@ static SOCKET connect_slow_client(const char *port)
 static DWORD WINAPI talk_slowly(void *parameter)
 {
     const SOCKET slow = *(const SOCKET *)parameter;
-    static const char word[] = "slow";
+    static const char word[] = "hey";
     char byte;
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof word - 1; i++) {
         if (send(slow, &word[i], 1, 0) != 1 || recv(slow, &byte, 1, 0) != 1)
             give_up("the slow client gets no echo");
         Sleep(8);

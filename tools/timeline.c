@@ -9,8 +9,9 @@
  * each connection has one with its operations, from the call to the moment when the program learns
  * that it is complete. Whatever is open at the end of a log is drawn open.
  *
- * Lines that are no narration (the address, the summary, echoes) are passed over. Exit status: 0, or
- * 1 if a log cannot be read, is no narration, or is damaged; the message names the line.
+ * Lines that do not begin with a time are no narration (the address, the summary, echoes) and are passed
+ * over. Exit status: 0, or 1 if a log cannot be read, is no narration, or is damaged behind the time; the
+ * message names the line.
  */
 #define _CRT_SECURE_NO_WARNINGS /* cl.exe would rather have fopen_s, which not every compiler has */
 #include "../common/common.h"
@@ -22,7 +23,7 @@ enum {
     MAX_LINES = 20000, /* of all logs */
     DRAWN_LINES = 400, /* more would be unreadable, and are cut off */
     MAX_LANES = 64,
-    MAX_SHAPES = 4 * DRAWN_LINES,
+    MAX_SHAPES = 3 * MAX_LINES,
     LINE_SIZE = 1000,
 
     WIDTH = 1000,
@@ -37,6 +38,7 @@ enum {
 
 /* A line of a narration. */
 struct line {
+    int order; /* as it was read: the times of two lines may be the same */
     int log;
     double ms; /* on the machine's counter, which is the same for all logs */
     long thread;
@@ -47,7 +49,6 @@ struct line {
 
 static struct line lines[MAX_LINES];
 static int line_count;
-static double cut_at; /* 0: nothing was cut off */
 static const char *log_names[MAX_LOGS];
 static int log_count;
 
@@ -62,7 +63,7 @@ static bool begins_with_time(const char *text)
     size_t spaces = strspn(text, " ");
     size_t digits = strspn(text + spaces, "0123456789");
     const char *point = text + spaces + digits;
-    return digits > 0 && *point == '.' && strspn(point + 1, "0123456789") == 3 &&
+    return digits > 0 && digits <= 9 && *point == '.' && strspn(point + 1, "0123456789") == 3 &&
            spaces + digits + 4 >= 10 && strncmp(point + 4, "  ", 2) == 0;
 }
 
@@ -93,14 +94,41 @@ static struct line parse_line(const char *text, const char *file, int number, in
         bad_line(file, number, "the second column is not a thread");
     if (!take_word(&text, word, sizeof word))
         bad_line(file, number, "the third column, the client, is missing");
-    if (strcmp(word, "-") != 0 &&
-        ((line.client = (int)strtol(word, &end, 10)) <= 0 || *end != '\0'))
-        bad_line(file, number, "the third column is not a client");
+    if (strcmp(word, "-") != 0) {
+        long client = strtol(word, &end, 10);
+        if (client <= 0 || client > 999999999 || *end != '\0')
+            bad_line(file, number, "the third column is not a client");
+        line.client = (int)client;
+    }
     if (!take_word(&text, line.call, sizeof line.call))
         bad_line(file, number, "the fourth column, the call, is missing");
     text += strspn(text, " ");
     snprintf(line.what, sizeof line.what, "%.*s", (int)strcspn(text, "\r\n"), text);
     return line;
+}
+
+/* The next line, or the beginning of a longer one, whose rest is passed over. */
+static bool read_line(FILE *stream, char *text, int size)
+{
+    if (fgets(text, size, stream) == NULL)
+        return false;
+    if (strchr(text, '\n') == NULL) {
+        int c;
+        while ((c = getc(stream)) != '\n' && c != EOF)
+            continue;
+    }
+    return true;
+}
+
+/* "0.000 ms is 1234.567 ms on this machine's counter": the second of the numbers, or -1. */
+static double counter_of(const char *what)
+{
+    const char *words = strstr(what, "ms is ");
+    char *end;
+    if (words == NULL)
+        return -1;
+    double ms = strtod(words + strlen("ms is "), &end);
+    return strncmp(end, " ms", 3) == 0 && ms >= 0 && ms < 1e12 ? ms : -1;
 }
 
 /* Reads a log; the times become those of the machine's counter. */
@@ -113,15 +141,18 @@ static void read_log(const char *file, int log)
 
     if (stream == NULL)
         fail((int)GetLastError(), "read %s", file);
-    while (fgets(text, sizeof text, stream) != NULL) {
+    while (read_line(stream, text, sizeof text)) {
         number++;
+        if (number == 1 && strncmp(text, "\xff\xfe", 2) == 0)
+            bad_line(file, number, "this is UTF-16; PowerShell's > writes that, cmd's does not");
         if (!begins_with_time(text))
             continue;
         text[strcspn(text, "\r\n")] = '\0';
         struct line line = parse_line(text, file, number, log);
-        const char *words = strstr(line.what, "ms is ");
-        if (strcmp(line.call, "QueryPerformanceCounter") == 0 && words != NULL) {
-            zero = strtod(words + strlen("ms is "), NULL) - line.ms;
+        if (strcmp(line.call, "QueryPerformanceCounter") == 0) {
+            zero = counter_of(line.what);
+            if (zero < 0)
+                bad_line(file, number, "the machine's counter is not a number of milliseconds");
             continue;
         }
         if (zero < 0)
@@ -129,6 +160,7 @@ static void read_log(const char *file, int log)
         line.ms += zero;
         if (line_count == MAX_LINES)
             bad_line(file, number, "this run is too long to be drawn");
+        line.order = line_count;
         lines[line_count++] = line;
     }
     if (ferror(stream))
@@ -140,8 +172,10 @@ static void read_log(const char *file, int log)
 
 static int compare_times(const void *left, const void *right)
 {
-    double difference = ((const struct line *)left)->ms - ((const struct line *)right)->ms;
-    return difference < 0 ? -1 : difference > 0;
+    const struct line *a = left, *b = right;
+    if (a->ms != b->ms)
+        return a->ms < b->ms ? -1 : 1;
+    return a->order - b->order;
 }
 
 /* ---- what is drawn ------------------------------------------------------------------------- */
@@ -163,13 +197,15 @@ struct lane {
     long thread; /* 0: the lane of a connection */
     int client;
     struct shape *wait, *receive, *send; /* what is in progress */
-    double last_ms;                      /* of the last line of this thread */
+    bool early_receive, early_send;      /* another thread has told the result before the call */
+    double last_ms;                      /* of the last line of this thread; 0: there was none */
 };
 
 static struct shape shapes[MAX_SHAPES];
 static int shape_count;
 static struct lane lanes[MAX_LANES];
 static int lane_count;
+static bool lanes_left_out;
 
 /* The lane of a thread (client 0), or of a connection (thread 0). NULL if there are too many. */
 static struct lane *lane_of(int log, long thread, int client)
@@ -178,8 +214,10 @@ static struct lane *lane_of(int log, long thread, int client)
         if (lanes[i].log == log && lanes[i].thread == thread && lanes[i].client == client)
             return &lanes[i];
     }
-    if (lane_count == MAX_LANES)
+    if (lane_count == MAX_LANES) {
+        lanes_left_out = true;
         return NULL;
+    }
     struct lane *lane = &lanes[lane_count++];
     lane->log = log;
     lane->thread = thread;
@@ -236,7 +274,7 @@ static bool begins_with(const char *text, const char *words)
 /* Waits and work of the thread. Returns true if there is nothing more in the line. */
 static bool draw_on_thread(const struct line *line, struct lane *thread)
 {
-    if (is_one_of(line->call, "WSAWaitForMultipleEvents GetQueuedCompletionStatus")) {
+    if (is_one_of(line->call, "WSAWaitForMultipleEvents GetQueuedCompletionStatus select")) {
         if (begins_with(line->what, "wait for")) {
             thread->wait = begin_shape(WAIT, thread, line->ms, line->call);
         } else {
@@ -252,9 +290,22 @@ static bool draw_on_thread(const struct line *line, struct lane *thread)
     }
     if (is_one_of(line->call, "receive_completed send_completed")) /* called inside the wait */
         add_shape(CALL, thread, line->ms, line->ms, line->call);
-    if (line->client == 0 && is_one_of(line->call, "listen select"))
+    if (line->client == 0 && strcmp(line->call, "listen") == 0)
         add_shape(CALL, thread, line->ms, line->ms, line->call);
     return false;
+}
+
+/* Begins an operation. With several workers the one that takes the packet may be faster with its line
+ * than the one that made the call: then it has ended already. */
+static struct shape *begin_operation(enum kind kind, const struct lane *lane, double ms,
+                                     const char *text, bool *early)
+{
+    struct shape *shape = begin_shape(kind, lane, ms, text);
+    if (!*early)
+        return shape;
+    *early = false;
+    end_shape(&shape, ms, NULL);
+    return NULL;
 }
 
 /* What happened on a connection. */
@@ -266,14 +317,19 @@ static void draw_on_connection(const struct line *line, struct lane *connection)
     snprintf(text, sizeof text, "%s %s", line->call, line->what);
 
     if (strcmp(line->call, "WSARecv") == 0 && !begins_with(line->what, "failed")) {
-        connection->receive = begin_shape(RECEIVE, connection, line->ms, text);
+        connection->receive =
+            begin_operation(RECEIVE, connection, line->ms, text, &connection->early_receive);
     } else if (strcmp(line->call, "WSASend") == 0 && !begins_with(line->what, "failed")) {
-        connection->send = begin_shape(SEND, connection, line->ms, text);
+        connection->send =
+            begin_operation(SEND, connection, line->ms, text, &connection->early_send);
     } else if (is_result) {
         bool was_send = strcmp(line->call, "send_completed") == 0 ||
                         strstr(line->what, " sent") != NULL ||
                         (connection->receive == NULL && connection->send != NULL);
-        end_shape(was_send ? &connection->send : &connection->receive, line->ms, line->what);
+        struct shape **shape = was_send ? &connection->send : &connection->receive;
+        if (*shape == NULL)
+            *(was_send ? &connection->early_send : &connection->early_receive) = true;
+        end_shape(shape, line->ms, line->what);
         add_shape(TOLD, connection, line->ms, line->ms, line->what);
     } else if (is_one_of(line->call, "recv send")) {
         add_shape(line->call[0] == 'r' ? RECEIVE : SEND, connection, line->ms, line->ms, text);
@@ -296,7 +352,10 @@ static void draw_lines(double end)
     for (int i = 0; i < line_count; i++) {
         const struct line *line = &lines[i];
         struct lane *thread = lane_of(line->log, line->thread, 0);
-        if (thread != NULL && !draw_on_thread(line, thread) && is_about_connection(line)) {
+        if (thread != NULL && thread->last_ms == 0)
+            thread->last_ms = line->ms;
+        bool done = thread != NULL && draw_on_thread(line, thread);
+        if (!done && is_about_connection(line)) {
             struct lane *connection = lane_of(line->log, 0, line->client);
             if (connection != NULL)
                 draw_on_connection(line, connection);
@@ -325,6 +384,7 @@ static const char style[] =
     ".receive { fill: #1a7f37 }\n"
     ".send { fill: #8250df }\n"
     ".told { fill: #cf222e }\n"
+    ".open { stroke: #cf222e }\n"
     "@media (prefers-color-scheme: dark) {\n"
     "  .page { fill: #0d1117 }\n"
     "  text { fill: #f0f6fc }\n"
@@ -335,9 +395,12 @@ static const char style[] =
     "  .receive { fill: #3fb950 }\n"
     "  .send { fill: #ab7df8 }\n"
     "  .told { fill: #f85149 }\n"
+    "  .open { stroke: #f85149 }\n"
     "}\n";
 
+static const double LONGEST_MS = 24 * 60 * 60 * 1000.0;
 static double first_ms, last_ms;
+static bool cut_off;
 
 static bool is_about_a_client(const struct line *line)
 {
@@ -366,6 +429,21 @@ static void choose_time(bool from_last_connect)
     double margin = (lines[last].ms - lines[first].ms) / 50 + 0.1;
     first_ms = lines[first].ms - margin;
     last_ms = lines[last].ms + margin;
+    if (last_ms - first_ms > LONGEST_MS)
+        fail(0, "%s: the lines lie more than a day apart: are the logs of one run?", log_names[0]);
+}
+
+/* More lines than can be read are cut off. */
+static void cut_off_the_rest(void)
+{
+    int inside = 0;
+    for (int i = 0; i < line_count; i++) {
+        if (lines[i].ms < first_ms || lines[i].ms > last_ms || ++inside <= DRAWN_LINES)
+            continue;
+        last_ms = lines[i - 1].ms;
+        cut_off = true;
+        return;
+    }
 }
 
 /* What is outside of that time is drawn at its edge. */
@@ -446,8 +524,8 @@ static void print_shape(const struct shape *shape, double y)
     if (shape->kind == TOLD)
         printf("<path class=\"told\" d=\"M%.1f %.1fl-4 -7h8z\">", x, y - 1);
     else
-        printf("<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"%s>", name,
-               x, top, width < 3 ? 3 : width, height, shape->open ? " stroke=\"#cf222e\"" : "");
+        printf("<rect class=\"%s%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\">", name,
+               shape->open ? " open" : "", x, top, width < 3 ? 3 : width, height);
     printf("<title>%.3f", shape->from - first_ms);
     if (shape->to > shape->from)
         printf(" to %.3f", shape->to - first_ms);
@@ -501,6 +579,8 @@ static void print_axis(double bottom)
         if ((last_ms - first_ms) / step <= 12)
             break;
     }
+    while ((last_ms - first_ms) / step > 12)
+        step *= 2;
     for (double ms = 0; ms <= last_ms - first_ms; ms += step) {
         char text[32];
         snprintf(text, sizeof text, "%g ms", ms);
@@ -519,7 +599,7 @@ static void print_picture(void)
     }
     qsort(order, (size_t)used, sizeof order[0], compare_lanes);
     double bottom = TOP + LANE * used;
-    double height = bottom + (cut_at > 0 ? 52 : 34);
+    double height = bottom + 34 + 18 * (cut_off + lanes_left_out);
 
     printf(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %.0f\">\n<style>\n%s</style>\n",
@@ -541,12 +621,15 @@ static void print_picture(void)
         print_labels(order[i], y);
     }
     print_legend(bottom + 14);
-    if (cut_at > 0) {
+    if (cut_off) {
         char text[80];
         snprintf(text, sizeof text, "Cut off after %d lines, at %.1f ms: the run was longer.",
-                 DRAWN_LINES, cut_at - first_ms);
+                 DRAWN_LINES, last_ms - first_ms);
         print_text(LEFT, bottom + 42, "label", text);
     }
+    if (lanes_left_out)
+        print_text(LEFT, height - 10, "label",
+                   "Some threads or connections are left out: too many.");
     printf("</svg>\n");
 }
 
@@ -567,12 +650,10 @@ int main(int argc, char **argv)
     if (line_count == 0)
         fail(0, "%s: nothing happened in it", argv[first_log]);
     qsort(lines, (size_t)line_count, sizeof lines[0], compare_times);
-    if (line_count > DRAWN_LINES) {
-        line_count = DRAWN_LINES;
-        cut_at = lines[line_count - 1].ms;
-    }
     choose_time(from_last_connect);
-    draw_lines(last_ms);
+    cut_off_the_rest();
+    double end = lines[line_count - 1].ms;
+    draw_lines(end > last_ms ? end : last_ms);
     print_picture();
     if (fflush(stdout) != 0 || ferror(stdout))
         fail(0, "write the picture to standard output");

@@ -4,7 +4,7 @@
 set -u
 calls() {
     sed -E 's:/\*.*\*/::' "$1" | grep -v '^ \*' |
-        grep -oE '\b(WSA[A-Z]?[a-z]\w*|[A-Z][a-z]+[A-Z]\w*|SleepEx|socket|select|accept|connect|send|recv)\(' |
+        grep -oE '\b(WSA[A-Z]?[a-z]\w*|[A-Z][a-z]+[A-Z]\w*|SleepEx|socket|ioctlsocket|bind|getsockname|select|accept|connect|send|recv)\(' |
         grep -vE '^(WSAGetLastError|GetLastError)\(' | tr -d '(' | sort -u
 }
 comm -3 <(calls "$1") <(calls "$2") | sed -E 's/^\t/+ /; t; s/^/- /' | sort -k 1,1r -k 2

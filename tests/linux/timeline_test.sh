@@ -31,8 +31,8 @@ log() {
     done
 }
 
-# shapes: "class from to text" for each bar, and "told at at text" for each mark, of run.svg; the times are
-# computed back from the places, in milliseconds of the picture.
+# shapes FIRST LAST: "class from to" and perhaps "open" for each bar, and "told at" for each mark, of
+# run.svg; the times are computed back from the places, in milliseconds of the picture.
 shapes() {
     python3 - "$1" "$2" <<'PYTHON'
 import sys, xml.dom.minidom
@@ -44,7 +44,8 @@ for node in xml.dom.minidom.parse("run.svg").getElementsByTagName("*"):
     title = node.getElementsByTagName("title")
     if node.tagName == "rect" and title:
         x, w = float(node.getAttribute("x")), float(node.getAttribute("width"))
-        print("%s %.0f %.0f%s" % (node.getAttribute("class"), ms(x), ms(x + w), " open" if node.getAttribute("stroke") else ""))
+        kind, _, is_open = node.getAttribute("class").partition(" ")
+        print(("%s %.0f %.0f %s" % (kind, ms(x), ms(x + w), is_open)).strip())
     elif node.tagName == "path" and title:
         print("told %.0f" % ms(node.getAttribute("d")[1:].split()[0]))
 PYTHON
