@@ -215,7 +215,7 @@ static void check_exercise(const char *folder, const struct exercise *exercise)
 {
     const char *name = last_part(folder);
 
-    patience_ms = 4000;
+    patience_ms = 3000;
     server_options = exercise->options;
     if (!stop_at_failure)
         begin_report(folder, exercise->name, compiler);

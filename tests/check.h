@@ -86,7 +86,7 @@ void reset_peer(SOCKET peer);
 enum { READABLE = 1, WRITABLE = 2 };
 int wait_for_socket(SOCKET peer, int wanted, DWORD milliseconds);
 
-/* How long a peer waits for any one thing, in milliseconds: 10,000; for an exercise 4,000. */
+/* How long a peer waits for any one thing, in milliseconds: 10,000; for an exercise 3,000. */
 extern int patience_ms;
 
 /* Connects count peers; those that could not be connected become INVALID_SOCKET, with trouble. */

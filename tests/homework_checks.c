@@ -52,7 +52,7 @@ static double wait_for_end(SOCKET peer, int most)
 /* Many clients come and go. What one of them does must not cost anything afterwards. */
 static void expect_no_leak(const char *options, void (*visit)(int port, int number))
 {
-    enum { WARM_UP = 50, COUNT = 400 };
+    enum { WARM_UP = 50, COUNT = 300 };
     struct process server;
     struct measurement before = {0, 0, 0}, after = {0, 0, 0};
     bool measured = true;
@@ -575,7 +575,7 @@ const struct check chat_checks[] = {
     {"one who does not read holds up nobody, and is closed", chat_lazy, NULL, NULL},
     {"one who says an endless line is closed", chat_long_line, NULL, NULL},
     {"some leave while others talk", chat_leaving, NULL, NULL},
-    {"400 visits leak nothing", chat_leaks_nothing, NULL, NULL},
+    {"300 visits leak nothing", chat_leaks_nothing, NULL, NULL},
     {"silence costs no CPU", chat_sleeps, NULL, NULL},
     {"Ctrl+C while lines are on their way", chat_stop, NULL, NULL},
     {NULL, NULL, NULL, NULL},
@@ -632,7 +632,7 @@ const struct check crowd_checks[] = {
     {"150 leave and 150 come, twice", NULL, crowd_changes, "--quiet"},
     {"200 silent clients cost no CPU", NULL, crowd_sleeps, "--quiet"},
     {"Ctrl+C with 200 clients connected", crowd_stop, NULL, NULL},
-    {"400 clients leak nothing", echo_leaks_nothing, NULL, NULL},
+    {"300 clients leak nothing", echo_leaks_nothing, NULL, NULL},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -730,7 +730,7 @@ const struct check greeting_checks[] = {
     {"after the greeting everything is echoed", NULL, greeting_then_echo, "--quiet"},
     {"a client that speaks first is greeted all the same", NULL, greeting_after_a_word, "--quiet"},
     {"clients that go at once do no harm", NULL, greeting_to_nobody, "--quiet"},
-    {"400 clients leak nothing", greeting_leaks_nothing, NULL, NULL},
+    {"300 clients leak nothing", greeting_leaks_nothing, NULL, NULL},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -853,7 +853,7 @@ const struct check frame_checks[] = {
     {"several messages in one send", NULL, frame_several, "--quiet"},
     {"300 messages in pieces of any size", frame_many, NULL, NULL},
     {"a length that is too long: the client is closed", NULL, frame_too_long, "--quiet"},
-    {"400 clients leak nothing", frame_leaks_nothing, NULL, NULL},
+    {"300 clients leak nothing", frame_leaks_nothing, NULL, NULL},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -940,7 +940,7 @@ const struct check farewell_checks[] = {
     {"a client that said nothing gets one too", NULL, farewell_nothing, "--quiet"},
     {"each client has a count of its own", NULL, farewell_own_count, "--quiet"},
     {"clients that are gone do no harm", NULL, farewell_to_nobody, "--quiet"},
-    {"400 clients leak nothing", farewell_leaks_nothing, NULL, NULL},
+    {"300 clients leak nothing", farewell_leaks_nothing, NULL, NULL},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -979,7 +979,7 @@ static void duplex_receives_ahead(struct process *server, int port)
 
 const struct check duplex_checks[] = {
     {"the next receive completes beside a pending send", NULL, duplex_receives_ahead, ""},
-    {"400 clients leak nothing", echo_leaks_nothing, NULL, NULL},
+    {"300 clients leak nothing", echo_leaks_nothing, NULL, NULL},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -1133,6 +1133,6 @@ static void batch_stop(void)
 const struct check batch_checks[] = {
     {"one call takes several packets", NULL, batch_takes_several, ""},
     {"Ctrl+C ends every worker", batch_stop, NULL, NULL},
-    {"400 clients leak nothing", echo_leaks_nothing, NULL, NULL},
+    {"300 clients leak nothing", echo_leaks_nothing, NULL, NULL},
     {NULL, NULL, NULL, NULL},
 };

@@ -117,6 +117,7 @@ wait $server
 # build.sh test runs the test of the documents at the same time, with the Wine that clean stops: here
 # it gets one of its own.
 rm build/linux/prefix
+cp -r "$source_root/build/linux/prefix" build/linux/
 expect "clean" 0 "" ./build.sh clean
 expect "clean leaves nothing" 1 "" test -e build
 

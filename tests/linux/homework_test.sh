@@ -34,7 +34,7 @@ report "build.bat knows the same exercises" "$(
 
 # background COMMAND ...: beside others, but not too many.
 background() {
-    while [ "$(jobs -rp | wc -l)" -ge 5 ]; do
+    while [ "$(jobs -rp | wc -l)" -ge 8 ]; do
         wait -n
     done
     "$@" &
