@@ -253,6 +253,9 @@ struct task {
     struct process process;
 };
 
+static struct task tasks[MAX_TASKS];
+static int task_count, tasks_started;
+
 static bool start_task(struct task *task, const char *only)
 {
     char command[600];
@@ -264,6 +267,20 @@ static bool start_task(struct task *task, const char *only)
              server_options, storm_seconds, only != NULL ? " --only \"" : "",
              only != NULL ? only : "", only != NULL ? "\"" : "", task->folder);
     return start_process(&task->process, command, task->folder, NULL, "");
+}
+
+/* Keeps SIDE_BY_SIDE tasks running while there are so many. */
+static void start_more_tasks(const char *only)
+{
+    int running = 0;
+    for (int i = 0; i < tasks_started; i++) {
+        HANDLE process = tasks[i].process.handle; /* NULL: it has ended, and has been said */
+        running += process != NULL && WaitForSingleObject(process, 0) == WAIT_TIMEOUT;
+    }
+    for (; tasks_started < task_count && running < SIDE_BY_SIDE; tasks_started++, running++) {
+        if (!start_task(&tasks[tasks_started], only))
+            fail((int)GetLastError(), "start the checks of %s", tasks[tasks_started].folder);
+    }
 }
 
 /* "N passed, N failed, N skipped": adds the numbers to ours. */
@@ -280,13 +297,14 @@ static bool is_closing_line(const char *line)
 }
 
 /* Says what a task says, as it comes. False if the closing line is missing. */
-static bool say_and_count(struct task *task)
+static bool say_and_count(struct task *task, const char *only)
 {
     struct capture *output = &task->process.output;
     size_t said = 0;
     bool ended = false, counted = false;
 
     while (!ended) {
+        start_more_tasks(only);
         wait_for_length(output, said + 1, 1000);
         EnterCriticalSection(&output->lock);
         ended = output->ended;
@@ -305,27 +323,24 @@ static bool say_and_count(struct task *task)
 }
 
 /* Fills tasks with the programs of the folders, or with this program of each. */
-static int find_tasks(struct task *tasks, const char *const *folders, int count,
-                      const char *program)
+static void find_tasks(const char *const *folders, int count, const char *program)
 {
     static const char *const programs[] = {"server", "select_server", "client"};
-    int found = 0;
 
     for (int i = 0; i < count; i++) {
-        int before = found;
+        int before = task_count;
         for (int j = 0; j < (program != NULL ? 1 : 3); j++) {
             const char *name = program != NULL ? program : programs[j];
             if (exists(folders[i], name)) {
-                tasks[found].folder = folders[i];
-                tasks[found++].program = name;
+                tasks[task_count].folder = folders[i];
+                tasks[task_count++].program = name;
             }
         }
-        if (found == before) {
+        if (task_count == before) {
             say("ENV      %s: no program to check: is it built?\n", folders[i]);
             failed++;
         }
     }
-    return found;
 }
 
 /* The checks mostly wait, so that those of several programs take little longer than those of one.
@@ -333,17 +348,11 @@ static int find_tasks(struct task *tasks, const char *const *folders, int count,
 static void check_side_by_side(const char *const *folders, int count, const char *program,
                                const char *only)
 {
-    static struct task tasks[MAX_TASKS];
-    int task_count = find_tasks(tasks, folders, count, program);
-    int started = 0;
     int passed_before = 0, failed_before = 0, skipped_before = 0;
 
+    find_tasks(folders, count, program);
     for (int i = 0; i < task_count; i++) {
         struct task *task = &tasks[i];
-        for (; started < task_count && started < i + SIDE_BY_SIDE; started++) {
-            if (!start_task(&tasks[started], only))
-                fail((int)GetLastError(), "start the checks of %s", tasks[started].folder);
-        }
         if (i == 0 || task->folder != task[-1].folder) {
             passed_before = passed;
             failed_before = failed;
@@ -351,7 +360,7 @@ static void check_side_by_side(const char *const *folders, int count, const char
             if (program == NULL && only == NULL)
                 begin_report(task->folder, "checks", compiler);
         }
-        if (!say_and_count(task)) {
+        if (!say_and_count(task, only)) {
             say("ENV      %s: its checks ended without their closing line\n", task->folder);
             failed++;
         }
