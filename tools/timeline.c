@@ -586,7 +586,8 @@ static void print_axis(double bottom)
         snprintf(text, sizeof text, "%g ms", ms);
         printf("<path class=\"line\" d=\"M%.1f %dV%.1f\"/>\n", x_of(first_ms + ms), TOP - 8,
                bottom);
-        print_text(x_of(first_ms + ms) + 2, TOP - 10, "label", text);
+        if (x_of(first_ms + ms) + 6.0 * (double)strlen(text) < WIDTH)
+            print_text(x_of(first_ms + ms) + 2, TOP - 10, "label", text);
     }
 }
 
