@@ -46,6 +46,7 @@ prepare_wine() {
     ulimit -n "$(ulimit -Hn)" 2>/dev/null
     mkdir -p "$WINEPREFIX" "$CCACHE_DIR"
     [ -e "$WINEPREFIX/ready" ] || echo "build.sh: preparing Wine in build/linux, once" >&2
+    [ -n "${WINE_IS_RUNNING-}" ] && [ -e "$WINEPREFIX/ready" ] && return
     # Wine's services begin with the first program, and keep its standard output for some seconds:
     # this one's, so that whoever reads ours does not wait for them.
     if ! wine cmd /c exit >"$root/build/linux/wine.log" 2>&1 </dev/null; then
@@ -130,6 +131,7 @@ count_closing_line() {
 # tests/linux, side by side: the scripts mostly wait.
 test_scripts() {
     local scripts=(tests/linux/*_test.sh) logs=() runs=() i
+    export WINE_IS_RUNNING=yes # so that each of their many calls of build.sh need not see to it
     for i in "${!scripts[@]}"; do
         logs[i]=build/linux/$(basename "${scripts[i]}" .sh).log
         bash "${scripts[i]}" >"${logs[i]}" 2>&1 &
