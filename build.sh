@@ -130,11 +130,15 @@ count_closing_line() {
 
 # tests/linux, side by side: the scripts mostly wait.
 test_scripts() {
-    local scripts=(tests/linux/*_test.sh) logs=() runs=() i
-    export WINE_IS_RUNNING=yes # so that each of their many calls of build.sh need not see to it
+    local scripts=(tests/linux/*_test.sh) logs=() runs=() i keeper
+    # A cmd that reads a pipe keeps Wine running, so that not each of their many calls of build.sh has to
+    # see to it.
+    prepare_wine
+    exec {keeper}> >(exec wine cmd /q >>"$root/build/linux/wine.log" 2>&1)
+    export WINE_IS_RUNNING=yes
     for i in "${!scripts[@]}"; do
         logs[i]=build/linux/$(basename "${scripts[i]}" .sh).log
-        bash "${scripts[i]}" >"${logs[i]}" 2>&1 &
+        bash "${scripts[i]}" >"${logs[i]}" 2>&1 {keeper}>&- &
         runs[i]=$!
     done
     trap 'kill "${runs[@]}"; exit 1' INT TERM
@@ -145,6 +149,7 @@ test_scripts() {
         count_closing_line $? "${logs[i]}" "${scripts[i]}"
     done
     trap - INT TERM
+    exec {keeper}>&-
 }
 
 run_tests() {
