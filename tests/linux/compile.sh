@@ -38,6 +38,10 @@ compile_one() {
     shift
     output=$("$@" 2>&1)
     status=$?
+    if [ -z "$output" ] && { [ $status != 0 ] || [ ! -e "$object" ]; }; then
+        output=$("$@" 2>&1) # a failure without a word is not the source's: once more
+        status=$?
+    fi
     [ -z "$output" ] || echo "$output" >&2
     [ $status != 0 ] || [ -z "$WARNINGS_ARE_ERRORS" ] || [[ $output != *warning:* ]] || status=1
     [ $status = 0 ] && [ -e "$object" ]

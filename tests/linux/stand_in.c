@@ -8,6 +8,7 @@
  * STAND_IN_SCRIPT is the Unix path of compile.sh.
  */
 #include <windows.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <wchar.h>
 
@@ -36,12 +37,13 @@ static int wait_for_status(const wchar_t *file)
     for (int waited = 0; waited < MILLISECONDS_AT_MOST; waited += MILLISECONDS_BETWEEN_LOOKS) {
         FILE *stream = _wfopen(file, L"r");
         if (stream != NULL) {
-            int status = 1;
-            if (fscanf(stream, "%d", &status) != 1)
-                status = 1;
+            int status;
+            bool complete = fscanf(stream, "%d", &status) == 1;
             fclose(stream);
-            DeleteFileW(file);
-            return status;
+            if (complete) {
+                DeleteFileW(file);
+                return status;
+            }
         }
         Sleep(MILLISECONDS_BETWEEN_LOOKS);
     }
