@@ -104,11 +104,16 @@ if not defined opt_program (
 )
 for %%c in (%opt_chapters%) do set "opt_chapter=%%~c"
 if not exist "%opt_chapter%\%opt_program%.c" goto unknown_program
-rem Always: it may have been changed. Standard output is the program's own.
+rem It may have been changed, so it is compiled again; but a program that runs, a second client for
+rem instance, cannot be deleted, and is started as it is.
+if exist "build\%opt_chapter%\%opt_program%.exe" del "build\%opt_chapter%\%opt_program%.exe" >nul 2>nul
+if exist "build\%opt_chapter%\%opt_program%.exe" goto run_it
+rem Standard output is the program's own.
 call :choose_compiler 1>&2
 if errorlevel 1 exit /b 1
 call :compile "%opt_chapter%" "%opt_program%" 1>&2
 if errorlevel 1 exit /b 1
+:run_it
 "build\%opt_chapter%\%opt_program%.exe" %opt_rest%
 exit /b %errorlevel%
 :unknown_program
@@ -268,7 +273,7 @@ echo.
 echo   without a verb     compiles the chapters into the folder build
 echo   demo               lets a server and a client of each chapter talk, and shows what they do
 echo   run CHAPTER PROGRAM [ARGUMENT ...]
-echo                      compiles CHAPTER\PROGRAM.c and starts it
+echo                      compiles CHAPTER\PROGRAM.c, unless it runs already, and starts it
 echo   check              lists the chapters and the exercises, and what is done of them
 echo   check CHAPTER ...  runs the chapter's own checks
 echo   check CHAPTER EXERCISE
