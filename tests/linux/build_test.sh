@@ -9,17 +9,16 @@ source tests/linux/report.sh
 copy="$scratch/a b (한글) & c"
 
 # expect NAME STATUS TEXT COMMAND ...: the command must end with the status and print the text.
-expect() {
-    local name=$1 status=$2 text=$3 output found
-    shift 3
+expect() { report "$1" "$(twice unexpected "${@:2}")"; }
+unexpected() {
+    local status=$1 text=$2 output found
+    shift 2
     output=$("$@" 2>&1 </dev/null)
     found=$?
-    if [ $found = "$status" ] && [[ $output == *"$text"* ]]; then
-        output=
-    else
-        output=$(echo "expected status $status and \"$text\", found status $found and:" && tail -n 10 <<<"$output")
+    if [ $found != "$status" ] || [[ $output != *"$text"* ]]; then
+        echo "expected status $status and \"$text\", found status $found and:"
+        tail -n 10 <<<"$output"
     fi
-    report "$name" "$output"
 }
 
 copy_repository "$copy"
@@ -75,8 +74,13 @@ bench() {
 in_wine cmd /c 'gcc tests\bench.c tests\harness.c common\*.c -o build\tests\bench.exe -lws2_32' >/dev/null 2>&1
 sed 's/send(client, buffer, received, 0)/send(client, "x", 1, 0)/' tests/blocking_server.c >tests/wrong_server.c
 in_wine cmd /c 'gcc tests\wrong_server.c common\*.c -o build\tests\wrong_server.exe -lws2_32' >/dev/null 2>&1
-bench 'build\ch22_completion_routine\server.exe' 'build\ch21_event_select\server.exe' >bench.log 2>&1
-expect "bench measures each server in each case" 0 "ch21_event_select,8,65536,4,1" bash -c "cat bench.log; exit $?"
+bench_two() {
+    bench 'build\ch22_completion_routine\server.exe' 'build\ch21_event_select\server.exe' >bench.log 2>&1
+    local status=$?
+    cat bench.log
+    return $status
+}
+expect "bench measures each server in each case" 0 "ch21_event_select,8,65536,4,1" bench_two
 expect "bench leaves out what a server cannot serve" 0 "serves 62 clients at most" cat bench.log
 expect "bench: a wrong byte is lost: status 1" 1 "a wrong byte came back" \
     bench 'build\ch22_completion_routine\server.exe' 'build\tests\wrong_server.exe'
@@ -91,28 +95,38 @@ expect "strict: a warning is an error, gcc" 1 "unused" ./build.sh gcc strict ch1
 expect "strict: a warning is an error, cl" 1 "unused" ./build.sh cl strict ch19
 rm -r ch19_second
 
+# start_server ARGUMENT ...: starts it as a reader does; $server is its process.
+start_server() {
+    ./build.sh run ch21 server "$@" >server.log 2>&1 &
+    server=$!
+    for ((i = 0; i < 100; i++)); do
+        grep -q "listening on" server.log && break
+        sleep 0.1
+    done
+}
+
 # Ctrl+C reaches the program, not the shell around it, and the program stops in order.
-./build.sh run ch21 server 0 >server.log 2>&1 &
-server=$!
-for ((i = 0; i < 100; i++)); do
-    grep -q "listening on" server.log && break
-    sleep 0.1
-done
-kill -INT $server
-expect "run: Ctrl+C stops the server in order" 0 "0 operations pending" \
-    bash -c "tail --pid=$server -f /dev/null; cat server.log"
+stop_server() {
+    start_server 0
+    kill -INT $server
+    wait $server
+    local status=$?
+    cat server.log
+    return $status
+}
+expect "run: Ctrl+C stops the server in order" 0 "0 operations pending" stop_server
 
 # A file goes through the client unchanged.
 head -c 300000 /dev/urandom | tr -d Q >file
-./build.sh run ch21 server --quiet 9381 >server.log 2>&1 &
-server=$!
-for ((i = 0; i < 100; i++)); do
-    grep -q "listening on" server.log && break
-    sleep 0.1
-done
-expect "client < file gives the file" 0 "" bash -c './build.sh run ch21 client 127.0.0.1 9381 <file 2>client.log | cmp - file'
-kill -INT $server
-wait $server
+send_file() {
+    start_server --quiet 9381
+    ./build.sh run ch21 client 127.0.0.1 9381 <file 2>client.log | cmp - file
+    local status=$?
+    kill -INT $server
+    wait $server
+    return $status
+}
+expect "client < file gives the file" 0 "" send_file
 
 # build.sh test runs the test of the documents at the same time, with the Wine that clean stops: here
 # it gets one of its own.

@@ -231,7 +231,7 @@ for document in "${documents[@]}"; do
         esac
         [ -n "${tried[$key]-}" ] && continue
         tried[$key]=yes
-        report "$document: $line" "$(try_command "$folder" "$line")"
+        report "$document: $line" "$(twice try_command "$folder" "$line")"
     done < <(blocks "$document" bat && blocks "$document" sh)
 done
 
@@ -251,7 +251,7 @@ for document in "${documents[@]}"; do
         done <<<"$shown"
     )"
 done
-report "README.md: a run of one's own becomes a picture" "$(
+own_picture() {
     wine build/ch21_event_select/server.exe 0 >"$scratch/server.log" 2>&1 </dev/null &
     for ((i = 0; i < 100; i++)); do
         grep -q "listening on" "$scratch/server.log" && break
@@ -264,12 +264,15 @@ report "README.md: a run of one's own becomes a picture" "$(
     cd "$scratch" && wine "$root/build/tools/timeline.exe" server.log client.log 2>&1 >run.svg </dev/null
     python3 -c 'import xml.dom.minidom; xml.dom.minidom.parse("run.svg")' 2>&1
     grep -q "FD_READ" run.svg || echo "it does not show FD_READ"
-)"
-report "README.md: the command line is the usage" "$(
+}
+report "README.md: a run of one's own becomes a picture" "$(twice own_picture)"
+unlike_usage() {
     for program in server client; do
         usage=$(wine "build/ch21_event_select/$program.exe" --help 2>&1 </dev/null | head -n 1 | tr -d '\r')
-        blocks README.md text | grep -qF "$program.exe ${usage#*"$program" }" || echo "$usage"
+        [ -n "$usage" ] && blocks README.md text | grep -qF "$program.exe ${usage#*"$program" }" ||
+            echo "$program: $usage"
     done
-)"
+}
+report "README.md: the command line is the usage" "$(twice unlike_usage)"
 
 print_counts

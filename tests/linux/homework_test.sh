@@ -112,7 +112,7 @@ check_one() {
 }
 for compiler in gcc cl; do
     while read -r chapter exercise; do
-        background check_one $compiler "$chapter" "$exercise" >"$scratch/$compiler.$exercise"
+        background twice check_one $compiler "$chapter" "$exercise" >"$scratch/$compiler.$exercise"
     done <<<"$exercises"
 done
 wait

@@ -14,9 +14,23 @@ report() {
         passed=$((passed + 1))
     else
         echo "FAIL     $group: $1"
-        head -n 12 <<<"$2" | cut -c1-200 | sed 's/^/         | /'
+        indent <<<"$2"
         failed=$((failed + 1))
     fi
+}
+indent() { head -n 12 | cut -c1-200 | sed 's/^/         | /'; }
+
+# twice COMMAND ...: prints what the command prints, which is what went wrong. On a busy machine Wine 8
+# now and then loses a program as it starts, without a word: what fails is tried once more, and
+# the log shows the first failure.
+twice() {
+    local problem
+    problem=$("$@")
+    if [ -n "$problem" ]; then
+        { echo "again    $group: $*" && indent <<<"$problem"; } >&2
+        problem=$("$@")
+    fi
+    echo "$problem"
 }
 
 # copy_repository FOLDER: a copy to build and change things in. The prepared Wine and the compiler's cache

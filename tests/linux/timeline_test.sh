@@ -14,7 +14,8 @@ x86_64-w64-mingw32-gcc -std=c11 -Wall -Wextra -Werror tools/timeline.c common/*.
 cd "$scratch" || exit 1
 
 # draw STATUS LOG ...: draws into run.svg; prints a problem if the exit status is another one.
-draw() {
+draw() { twice draw_once "$@"; }
+draw_once() {
     local expected=$1 status
     shift
     wine timeline.exe "$@" >run.svg 2>run.err </dev/null
