@@ -64,7 +64,7 @@ static bool start(struct process *process, const struct server *server, const ch
     char command[600];
     snprintf(port, 16, "%d", free_port());
     snprintf(command, sizeof command, "\"%s\" %s %s", server->path, options, port);
-    if (!start_process(process, command, port, NULL, NULL))
+    if (!start_process(process, command, NULL, NULL))
         fail((int)GetLastError(), "start %s", server->path);
     if (listening_port(process, PATIENCE_MS) != 0)
         return true;
@@ -170,7 +170,7 @@ static void run_once(struct server *server, int index, int round)
              "\"%s\" --quiet --connections %d --size %d --depth %d --messages 1000000 --seconds 1 "
              "127.0.0.1 %s",
              load_path, scenario->connections, scenario->size, scenario->depth, port);
-    if (!start_process(&load, command, "", NULL, NULL))
+    if (!start_process(&load, command, NULL, NULL))
         fail((int)GetLastError(), "start %s", load_path);
     if (!watch(&process, &load, figures)) {
         end_progress();

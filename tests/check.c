@@ -103,13 +103,12 @@ static void run_check(const struct check *check, const char *chapter, const char
 bool start_server(struct process *server, const char *options, int *port)
 {
     for (int attempt = 1;; attempt++) {
-        char command[500], tag[16];
+        char command[500];
 
         *port = free_port();
-        snprintf(tag, sizeof tag, "%d", *port);
-        snprintf(command, sizeof command, "\"%s\" %s %s %s", program_path, server_options, options,
-                 tag);
-        if (!start_process(server, command, tag, NULL, NULL)) {
+        snprintf(command, sizeof command, "\"%s\" %s %s %d", program_path, server_options, options,
+                 *port);
+        if (!start_process(server, command, NULL, NULL)) {
             char text[ERROR_TEXT_SIZE];
             if (attempt < 3) { /* a busy Wine fails now and then with ERROR_INTERNAL_ERROR */
                 Sleep(200);
@@ -266,7 +265,7 @@ static bool start_task(struct task *task, const char *only)
              "check --program \"%s\" --options \"%s\" --storm %d%s%s%s \"%s\"", task->program,
              server_options, storm_seconds, only != NULL ? " --only \"" : "",
              only != NULL ? only : "", only != NULL ? "\"" : "", task->folder);
-    return start_process(&task->process, command, task->folder, NULL, "");
+    return start_process(&task->process, command, NULL, "");
 }
 
 /* Keeps SIDE_BY_SIDE tasks running while there are so many. */

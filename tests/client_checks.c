@@ -254,7 +254,7 @@ static void run_client(const char *arguments, const void *bytes, size_t length, 
     HANDLE thread = NULL;
 
     snprintf(command, sizeof command, "\"%s\" %s", program_path, arguments);
-    if (!start_process(&client, command, arguments, NULL, NULL)) {
+    if (!start_process(&client, command, NULL, NULL)) {
         trouble(NO_CHANCE, "is it built?", "%s cannot be started", program_path);
         return;
     }
@@ -471,7 +471,7 @@ bool client_makes_load(void)
     DWORD status;
 
     snprintf(command, sizeof command, "\"%s\" --help", program_path);
-    if (!start_process(&client, command, "--help", NULL, NULL))
+    if (!start_process(&client, command, NULL, NULL))
         return false;
     bool offered = wait_for_exit(&client, patience_ms, &status) &&
                    strstr(client.output.bytes, "--connections") != NULL;
@@ -491,7 +491,7 @@ static double run_load(const char *load, const char *host, int port, DWORD expec
 
     snprintf(arguments, sizeof arguments, "--quiet %s %s %d", load, host, port);
     snprintf(command, sizeof command, "\"%s\" %s", program_path, arguments);
-    if (!start_process(&client, command, arguments, NULL, NULL)) {
+    if (!start_process(&client, command, NULL, NULL)) {
         trouble(NO_CHANCE, "is it built?", "%s cannot be started", program_path);
         return 0;
     }
@@ -592,7 +592,7 @@ static void load_interrupted(void)
     snprintf(command, sizeof command,
              "\"%s\" --quiet --connections 20 --messages 1000000 --seconds 60 127.0.0.1 %s",
              program_path, port);
-    if (!start_process(&client, command, port, NULL, NULL)) {
+    if (!start_process(&client, command, NULL, NULL)) {
         trouble(NO_CHANCE, "is it built?", "%s cannot be started", program_path);
     } else {
         for (int i = 0; server.bytes < 64 * 100 && i < patience_ms / 10; i++)

@@ -32,7 +32,7 @@ int main(int argc, char **argv)
 {
     static const char *const lines[] = {"hello\n", "asynchronous I/O\n"};
     struct process server = {0}, client = {0};
-    char command[400], tag[16];
+    char command[400], port[16];
     DWORD status = 1;
     size_t said = 0;
 
@@ -44,15 +44,15 @@ int main(int argc, char **argv)
     printf("---- %s: a server, and a client that types three lines and Q ----\n", argv[1]);
     fflush(stdout);
 
-    snprintf(tag, sizeof tag, "%d", free_port());
-    snprintf(command, sizeof command, "\"%s\\server.exe\" %s", argv[1], tag);
-    if (!start_process(&server, command, tag, "server | ", "server ! "))
+    snprintf(port, sizeof port, "%d", free_port());
+    snprintf(command, sizeof command, "\"%s\\server.exe\" %s", argv[1], port);
+    if (!start_process(&server, command, "server | ", "server ! "))
         fail((int)GetLastError(), "start %s\\server.exe", argv[1]);
     if (listening_port(&server, PATIENCE_MS) == 0)
         give_up("the server does not listen", &server, &client);
 
-    snprintf(command, sizeof command, "\"%s\\client.exe\" 127.0.0.1 %s", argv[1], tag);
-    if (!start_process(&client, command, "", "echo   > ", "client | "))
+    snprintf(command, sizeof command, "\"%s\\client.exe\" 127.0.0.1 %s", argv[1], port);
+    if (!start_process(&client, command, "echo   > ", "client | "))
         give_up("the client cannot be started", &server, &client);
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         if (!say(&client, lines[i], strlen(lines[i]), &said))

@@ -144,17 +144,17 @@ static HANDLE job_of_children(void)
     return job;
 }
 
-bool start_process(struct process *process, const char *command_line, const char *tag,
-                   const char *output_label, const char *error_label)
+bool start_process(struct process *process, const char *command_line, const char *output_label,
+                   const char *error_label)
 {
     STARTUPINFOA startup;
     PROCESS_INFORMATION started;
-    char command[600];
+    char command[sizeof process->command_line];
     HANDLE job = job_of_children();
 
     memset(process, 0, sizeof *process);
-    snprintf(process->tag, sizeof process->tag, "%s", tag);
-    snprintf(command, sizeof command, "%s", command_line);
+    snprintf(process->command_line, sizeof process->command_line, "%s", command_line);
+    snprintf(command, sizeof command, "%s", command_line); /* CreateProcess may write to it */
     memset(&startup, 0, sizeof startup);
     startup.cb = sizeof startup;
     startup.dwFlags = STARTF_USESTDHANDLES;
@@ -305,31 +305,47 @@ static size_t read_proc(const char *path, char *text, size_t size)
     return length;
 }
 
-static bool has_argument(const char *arguments, size_t length, const char *wanted)
+/* The words of a command line with one space between, whether they come with quotes, or each with its
+ * '\0' as in /proc; without letters beyond ASCII, which Windows and Linux write differently. */
+static void plain_words(const char *bytes, size_t length, char *words)
 {
-    for (size_t i = 0; i < length; i += strlen(arguments + i) + 1) {
-        if (strcmp(arguments + i, wanted) == 0)
-            return true;
+    char *end = words;
+    bool space = false;
+
+    for (size_t i = 0; i < length; i++) {
+        if (bytes[i] == ' ' || bytes[i] == '\0') {
+            space = true;
+        } else if (bytes[i] > ' ' && bytes[i] <= '~' && bytes[i] != '"' && bytes[i] != '?') {
+            if (space && end != words)
+                *end++ = ' ';
+            *end++ = bytes[i];
+            space = false;
+        }
     }
-    return false;
+    *end = '\0';
 }
 
-/* The Linux process of a Windows process is the one with the tag among its arguments. */
+/* The Linux process of a Windows process is the one whose command line ends with the same words: other
+ * servers with nearly the same run beside it. */
 static int linux_process_id(const struct process *process)
 {
+    char wanted[sizeof process->command_line];
     WIN32_FIND_DATAA entry;
     int id = 0;
+
+    plain_words(process->command_line, strlen(process->command_line), wanted);
     HANDLE search = FindFirstFileA("Z:\\proc\\*", &entry);
     if (search == INVALID_HANDLE_VALUE)
         return 0;
     do {
-        char path[300], arguments[4096];
+        char path[300], arguments[4096], words[4096];
         if (atoi(entry.cFileName) == 0)
             continue;
         snprintf(path, sizeof path, "Z:\\proc\\%s\\cmdline", entry.cFileName);
         size_t length = read_proc(path, arguments, sizeof arguments);
-        if (length > 0 && strstr(arguments, ".exe") != NULL &&
-            has_argument(arguments, length, process->tag))
+        plain_words(arguments, length, words);
+        size_t found = strlen(words), sought = strlen(wanted);
+        if (found >= sought && strcmp(words + found - sought, wanted) == 0)
             id = atoi(entry.cFileName);
     } while (id == 0 && FindNextFileA(search, &entry));
     FindClose(search);

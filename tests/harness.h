@@ -24,8 +24,8 @@ struct capture {
 struct process {
     HANDLE handle;
     DWORD id;
-    HANDLE input;  /* the write end of its standard input; NULL once closed */
-    char tag[128]; /* a word of its command line that no other process of this program has */
+    HANDLE input; /* the write end of its standard input; NULL once closed */
+    char command_line[600];
     struct capture output;
     struct capture error;
 };
@@ -33,13 +33,12 @@ struct process {
 /* Milliseconds since some fixed moment. */
 double now_ms(void);
 
-/* Starts command_line with its standard handles connected to pipes. The tag finds the process
- * under Wine. With labels, what it prints also appears on our standard output, each line after
- * its label. If the program cannot be started, *process is left empty and the result is false
+/* Starts command_line with its standard handles connected to pipes. With labels, what it prints
+ * also appears on our standard output, each line after its label. If the program cannot be started, *process is left empty and the result is false
  * (GetLastError tells why). Whatever happens to us, the system ends the process when we end.
  * The caller frees it with end_process. */
-bool start_process(struct process *process, const char *command_line, const char *tag,
-                   const char *output_label, const char *error_label);
+bool start_process(struct process *process, const char *command_line, const char *output_label,
+                   const char *error_label);
 
 /* Writes to its standard input and waits until it is taken. False if it no longer reads. */
 bool write_input(struct process *process, const void *bytes, size_t length);

@@ -27,7 +27,7 @@ static void start_client(struct process *client, const char *folder, const char 
 {
     char command[400];
     snprintf(command, sizeof command, "\"%s\\client.exe\" 127.0.0.1 %s", folder, port);
-    if (!start_process(client, command, "", NULL, NULL))
+    if (!start_process(client, command, NULL, NULL))
         give_up("a client cannot be started");
     if (!wait_for_text(&client->error, "connected to ", PATIENCE_MS))
         give_up("a client does not connect");
@@ -101,7 +101,7 @@ int main(int argc, char **argv)
     bytes[LONG_LINE - 1] = '\n';
     snprintf(port, sizeof port, "%d", free_port());
     snprintf(command, sizeof command, "\"%s\\server.exe\" %s", argv[1], port);
-    if (!start_process(&server, command, port, NULL, NULL))
+    if (!start_process(&server, command, NULL, NULL))
         fail((int)GetLastError(), "start %s\\server.exe", argv[1]);
     if (listening_port(&server, PATIENCE_MS) == 0)
         give_up("the server does not listen");
