@@ -65,6 +65,11 @@ void fill_pattern(void);
 /* A connected socket, or INVALID_SOCKET and trouble. */
 SOCKET connect_peer(int port);
 
+/* The first SHOWN_BYTES, for a message: those that are no letters, digits or signs as \n or \x00.
+ * The text has SHOWN_SIZE bytes; returns it. */
+enum { SHOWN_BYTES = 24, SHOWN_SIZE = 4 * SHOWN_BYTES + 1 };
+const char *show_bytes(char *text, const char *bytes, size_t length);
+
 /* Each returns false after noting trouble. */
 bool send_all(SOCKET peer, const unsigned char *bytes, size_t length);
 bool receive_exactly(SOCKET peer, const unsigned char *expected, size_t length);

@@ -19,14 +19,14 @@ static bool receive_text(SOCKET peer, const char *text)
 /* Nothing must come for so many milliseconds. */
 static bool receive_nothing(SOCKET peer, DWORD milliseconds, const char *hint, const char *reason)
 {
-    char bytes[100];
+    char bytes[100], text[SHOWN_SIZE];
 
     if (peer == INVALID_SOCKET || wait_for_socket(peer, READABLE, milliseconds) == 0)
         return peer != INVALID_SOCKET;
     int received = recv(peer, bytes, sizeof bytes, 0);
     if (received > 0)
-        trouble(FAILED, hint, "expected nothing, because %s, found \"%.*s\"", reason, received,
-                bytes);
+        trouble(FAILED, hint, "expected nothing, because %s, found \"%s\"", reason,
+                show_bytes(text, bytes, (size_t)received));
     else
         trouble(FAILED, hint, "expected nothing, because %s, found the end of the connection",
                 reason);

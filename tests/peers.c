@@ -86,10 +86,7 @@ static int send_some(SOCKET peer, const unsigned char *bytes, size_t length)
     return -1;
 }
 
-/* The first bytes, for a message: those that are no letters, digits or signs as \n or \x00. */
-enum { SHOWN_BYTES = 24, SHOWN_SIZE = 4 * SHOWN_BYTES + 1 };
-
-static const char *show_bytes(char *text, const char *bytes, size_t length)
+const char *show_bytes(char *text, const char *bytes, size_t length)
 {
     char *end = text;
     *end = '\0';
