@@ -86,14 +86,14 @@ call :choose_compiler
 if errorlevel 1 exit /b 1
 call :build_chapters
 if errorlevel 1 exit /b 1
-call :compile tests demo tests\harness.c
+call :compile tools demo tools\harness.c
 if errorlevel 1 exit /b 1
 for %%c in (%opt_chapters%) do if not defined opt_failed call :demo_chapter "%%~c"
 if defined opt_failed exit /b 1
 exit /b 0
 
 :demo_chapter
-build\tests\demo.exe "build\%~1"
+build\tools\demo.exe "build\%~1"
 if errorlevel 1 set "opt_failed=yes"
 exit /b 0
 
@@ -139,9 +139,9 @@ exit /b 0
 :verb_notes
 call :choose_compiler
 if errorlevel 1 exit /b 1
-call :compile tests notes "tests\notes_21.c tests\notes_22.c tests\notes_23.c"
+call :compile course\notes notes "course\notes\notes_21.c course\notes\notes_22.c course\notes\notes_23.c"
 if errorlevel 1 exit /b 1
-build\tests\notes.exe %opt_rest%
+build\course\notes\notes.exe %opt_rest%
 exit /b %errorlevel%
 
 :verb_check
@@ -154,7 +154,7 @@ call :build_chapters
 if errorlevel 1 exit /b 1
 call :compile_check
 if errorlevel 1 exit /b 1
-call :compile tests blocking_server
+call :compile tools blocking_server
 if errorlevel 1 exit /b 1
 set opt_folders=
 for %%c in (%opt_chapters%) do call :add_folder %%c
@@ -186,7 +186,7 @@ echo build.bat: %opt_exercise% of which folder? For example: build.bat %opt_verb
 exit /b 2
 
 :compile_check
-call :compile tests check "tests\peers.c tests\homework.c tests\homework_checks.c tests\server_checks.c tests\client_checks.c tests\harness.c"
+call :compile tests check "tests\peers.c tests\homework.c tests\homework_checks.c tests\server_checks.c tests\client_checks.c tools\harness.c"
 exit /b %errorlevel%
 
 :verb_hint
@@ -212,16 +212,16 @@ call :choose_compiler
 if errorlevel 1 exit /b 1
 call :build_chapters
 if errorlevel 1 exit /b 1
-call :compile tests blocking_server
+call :compile tools blocking_server
 if errorlevel 1 exit /b 1
-call :compile tests bench tests\harness.c
+call :compile tools bench tools\harness.c
 if errorlevel 1 exit /b 1
 rem The load comes from the client of chapter 23, which may not be among the chapters.
 if not exist build\ch23_iocp\client.exe call :compile ch23_iocp client
 if errorlevel 1 exit /b 1
 set opt_servers=
 for %%c in (%opt_chapters%) do call :add_servers "%%~c"
-build\tests\bench.exe build\bench.csv build\ch23_iocp\client.exe build\tests\blocking_server.exe %opt_servers%
+build\tools\bench.exe build\bench.csv build\ch23_iocp\client.exe build\tools\blocking_server.exe %opt_servers%
 exit /b %errorlevel%
 
 :add_servers
@@ -236,7 +236,7 @@ call :build_chapters
 if errorlevel 1 exit /b 1
 call :compile tools timeline
 if errorlevel 1 exit /b 1
-call :compile tools scenario tests\harness.c
+call :compile tools scenario tools\harness.c
 if errorlevel 1 exit /b 1
 for %%c in (%opt_chapters%) do if not defined opt_failed call :draw_chapter "%%~c"
 if defined opt_failed exit /b 1

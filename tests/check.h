@@ -7,7 +7,7 @@
 #ifndef CHECK_H
 #define CHECK_H
 
-#include "harness.h"
+#include "../tools/harness.h"
 
 enum verdict {
     PASSED,

@@ -7,7 +7,7 @@
  * Leaves FOLDER\server.log, client_a.log and client_b.log for
  * timeline.exe. Exit status: 0 if every program ended as it should, else 1.
  */
-#include "../tests/harness.h"
+#include "harness.h"
 
 #include <stdlib.h>
 

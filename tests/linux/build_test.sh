@@ -68,12 +68,12 @@ rm -r ch19_first "my copy"
 
 # One round of bench's program; then with a server that echoes the wrong bytes.
 bench() {
-    in_wine 'build\tests\bench.exe' --rounds 1 'build\bench.csv' 'build\ch23_iocp\client.exe' "$@" &&
+    in_wine 'build\tools\bench.exe' --rounds 1 'build\bench.csv' 'build\ch23_iocp\client.exe' "$@" &&
         cut -d, -f1-5 build/bench.csv
 }
-in_wine cmd /c 'gcc tests\bench.c tests\harness.c common\*.c -o build\tests\bench.exe -lws2_32' >/dev/null 2>&1
-sed 's/send(client, buffer, received, 0)/send(client, "x", 1, 0)/' tests/blocking_server.c >tests/wrong_server.c
-in_wine cmd /c 'gcc tests\wrong_server.c common\*.c -o build\tests\wrong_server.exe -lws2_32' >/dev/null 2>&1
+in_wine cmd /c 'gcc tools\bench.c tools\harness.c common\*.c -o build\tools\bench.exe -lws2_32' >/dev/null 2>&1
+sed 's/send(client, buffer, received, 0)/send(client, "x", 1, 0)/' tools/blocking_server.c >tools/wrong_server.c
+in_wine cmd /c 'gcc tools\wrong_server.c common\*.c -o build\tools\wrong_server.exe -lws2_32' >/dev/null 2>&1
 bench_two() {
     bench 'build\ch22_completion_routine\server.exe' 'build\ch21_event_select\server.exe' >bench.log 2>&1
     local status=$?
@@ -83,7 +83,7 @@ bench_two() {
 expect "bench measures each server in each case" 0 "ch21_event_select,8,65536,4,1" bench_two
 expect "bench leaves out what a server cannot serve" 0 "serves 62 clients at most" cat bench.log
 expect "bench: a wrong byte is lost: status 1" 1 "a wrong byte came back" \
-    bench 'build\ch22_completion_routine\server.exe' 'build\tests\wrong_server.exe'
+    bench 'build\ch22_completion_routine\server.exe' 'build\tools\wrong_server.exe'
 
 echo 'int main(void) { return nothing; }' >ch19_second/server.c
 expect "an error: status 1" 1 "nothing" ./build.sh cl

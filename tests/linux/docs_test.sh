@@ -101,7 +101,7 @@ table_pairs() {
 }
 report "README.md: each statement is what the experiment says" "$(
     diff <(rows README.md | cut -d'|' -f1,2) <(
-        cat tests/notes_2?.c | tr '\n' ' ' | grep -oE '\{"2[0-9]\.[0-9]+", +"([^"\\]|\\.)*"' |
+        cat course/notes/notes_2?.c | tr '\n' ' ' | grep -oE '\{"2[0-9]\.[0-9]+", +"([^"\\]|\\.)*"' |
             sed -E 's/\{"([0-9.]+)", +"(.*)"/\1|\2/'
     )
 )"

@@ -69,9 +69,9 @@ while read -r chapter exercise; do
     )"
     report "$exercise: a solution, which changes this chapter's server only" "$(
         mkdir "solution_$exercise"
-        grep -q "^+++ b/$chapter/server.c" "tests/solutions/$exercise.patch" || echo "not of $chapter"
+        grep -q "^+++ b/$chapter/server.c" "course/homework/$exercise/$exercise.patch" || echo "not of $chapter"
         cp "$chapter/server.c" "solution_$exercise"
-        patch --fuzz=0 -s "solution_$exercise/server.c" "tests/solutions/$exercise.patch" 2>&1
+        patch --fuzz=0 -s "solution_$exercise/server.c" "course/homework/$exercise/$exercise.patch" 2>&1
         cp -r "solution_$exercise" "$scratch/cl"
     )"
 done <<<"$exercises"

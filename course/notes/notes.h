@@ -7,7 +7,7 @@
 #ifndef NOTES_H
 #define NOTES_H
 
-#include "../common/common.h"
+#include "../../common/common.h"
 
 struct statement {
     const char *number;   /* 21.3: chapter, and place in the chapter */
