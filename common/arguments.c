@@ -64,7 +64,7 @@ static void print_usage(FILE *stream, const char *usage)
     fprintf(stream, "usage: %s %s", program_name, usage);
 }
 
-static _Noreturn void wrong_usage(const char *usage, const char *reason, const char *word)
+static NORETURN void wrong_usage(const char *usage, const char *reason, const char *word)
 {
     fprintf(stderr, "%s: %s%s%s\n", program_name, reason, *word != '\0' ? ": " : "", word);
     print_usage(stderr, usage);

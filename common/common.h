@@ -33,6 +33,13 @@
 #pragma comment(lib, "ws2_32")
 #endif
 
+/* A function that does not return. cl.exe knows _Noreturn only with /std:c11. */
+#ifdef _MSC_VER
+#define NORETURN __declspec(noreturn)
+#else
+#define NORETURN _Noreturn
+#endif
+
 /* Lets gcc and clang compare the arguments with the format, as they do for printf. */
 #if defined(__MINGW32__)
 #define FORMAT_LIKE_PRINTF(parameter, first)                                                       \
@@ -69,7 +76,7 @@ const char *error_text(int error, char *text);
  * error is the code (0: there is none, and its part is left out); the rest, used like printf,
  * says what was tried and on what. Pass WSAGetLastError() itself as error: any call in between
  * may change it. What the program holds is freed by the system as it ends. */
-_Noreturn void fail(int error, const char *tried, ...) FORMAT_LIKE_PRINTF(2, 3);
+NORETURN void fail(int error, const char *tried, ...) FORMAT_LIKE_PRINTF(2, 3);
 
 /* ---- arguments.c: the command line, the same for all chapters ------------------------------ */
 
@@ -119,6 +126,9 @@ const char *address_text(const struct sockaddr *address, int length, char *text)
 void listen_at(SOCKET listener, const struct addrinfo *address);
 
 /* ---- narration.c: one line for each event -------------------------------------------------- */
+
+/* Milliseconds on the counter of this machine, which all its programs read alike. */
+double now_ms(void);
 
 /* Begins the narration on stream, or suppresses it if quiet. Call it once, before narrate. */
 void start_narration(bool quiet, FILE *stream);

@@ -101,7 +101,7 @@ const char *error_text(int error, char *text)
     return text;
 }
 
-_Noreturn void fail(int error, const char *tried, ...)
+NORETURN void fail(int error, const char *tried, ...)
 {
     char line[600];
     va_list arguments;

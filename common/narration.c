@@ -4,26 +4,27 @@
 #include <stdarg.h>
 
 static FILE *narration; /* NULL: no narration */
-static LARGE_INTEGER ticks_at_start;
-static LARGE_INTEGER ticks_per_second;
+static double started_at;
 
-static double milliseconds(long long ticks)
+double now_ms(void)
 {
-    return 1000.0 * (double)ticks / (double)ticks_per_second.QuadPart;
+    LARGE_INTEGER now, per_second;
+    QueryPerformanceCounter(&now);
+    QueryPerformanceFrequency(&per_second);
+    return 1000.0 * (double)now.QuadPart / (double)per_second.QuadPart;
 }
 
 void start_narration(bool quiet, FILE *stream)
 {
     if (quiet)
         return;
-    QueryPerformanceFrequency(&ticks_per_second);
-    QueryPerformanceCounter(&ticks_at_start);
+    started_at = now_ms();
     narration = stream;
     fprintf(narration, "        ms  thread  client  call                      what happened\n");
     /* Every process of the machine reads the same counter, so this line lets the narrations of a
      * server and of a client be laid on one axis of time. */
     narrate(0, "QueryPerformanceCounter", "0.000 ms is %.3f ms on this machine's counter",
-            milliseconds(ticks_at_start.QuadPart));
+            started_at);
 }
 
 void narrate(int client, const char *call, const char *what, ...)
@@ -31,8 +32,7 @@ void narrate(int client, const char *call, const char *what, ...)
     if (narration == NULL)
         return;
 
-    LARGE_INTEGER now;
-    QueryPerformanceCounter(&now);
+    double milliseconds = now_ms() - started_at;
     char number[12] = "-";
     if (client != 0)
         snprintf(number, sizeof number, "%d", client);
@@ -44,9 +44,8 @@ void narrate(int client, const char *call, const char *what, ...)
     va_end(arguments);
 
     char line[500];
-    snprintf(line, sizeof line, "%10.3f  %6lu  %6s  %-25s  %s\n",
-             milliseconds(now.QuadPart - ticks_at_start.QuadPart), GetCurrentThreadId(), number,
-             call, happened);
+    snprintf(line, sizeof line, "%10.3f  %6lu  %6s  %-25s  %s\n", milliseconds,
+             GetCurrentThreadId(), number, call, happened);
     fputs(line, narration);
     fflush(narration);
 }

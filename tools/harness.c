@@ -5,14 +5,6 @@
 #include <psapi.h>
 #include <stdlib.h>
 
-double now_ms(void)
-{
-    LARGE_INTEGER now, per_second;
-    QueryPerformanceCounter(&now);
-    QueryPerformanceFrequency(&per_second);
-    return 1000.0 * (double)now.QuadPart / (double)per_second.QuadPart;
-}
-
 /* ---- capture ------------------------------------------------------------------------------- */
 
 enum { LONGEST_PRINTED_LINE = 160 };

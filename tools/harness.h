@@ -30,9 +30,6 @@ struct process {
     struct capture error;
 };
 
-/* Milliseconds since some fixed moment. */
-double now_ms(void);
-
 /* Starts command_line with its standard handles connected to pipes. With labels, what it prints
  * also appears on our standard output, each line after its label. If the program cannot be started, *process is left empty and the result is false
  * (GetLastError tells why). Whatever happens to us, the system ends the process when we end.

@@ -36,13 +36,6 @@ void not_seen_here(const char *why)
     snprintf(observation, sizeof observation, "%s", why);
 }
 
-/* ---- time ---------------------------------------------------------------------------------- */
-
-double now_ms(void)
-{
-    return (double)now_microseconds() / 1000;
-}
-
 /* ---- sockets ------------------------------------------------------------------------------- */
 
 SOCKET listen_somewhere(struct sockaddr_in *address)

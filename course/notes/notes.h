@@ -33,8 +33,6 @@ enum {
     PATIENCE_MS = 10000
 };
 
-double now_ms(void);
-
 /* ---- sockets ------------------------------------------------------------------------------- */
 
 /* More than a connection holds while nobody reads. */
