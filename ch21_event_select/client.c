@@ -29,18 +29,54 @@ static bool input_ended; /* nothing more will be sent */
 static long long sent; /* bytes in all */
 static long long received;
 
-/* The thread that reads standard input calls this when a line is there. */
-static void line_ready(void)
+static void connect_to_server(void);
+static int begin_connect(void);
+static void converse(void);
+static bool serve_connection(void);
+static void connect_ended(int error);
+static void send_line(void);
+static void send_rest(void);
+static bool receive(void);
+static void line_ready(void);
+static WSAEVENT create_event(void);
+
+int main(int argc, char **argv)
 {
-    WSASetEvent(events[LINE_EVENT]);
+    struct arguments arguments = read_client_arguments(argc, argv);
+    start_narration(arguments.quiet, client_narration_stream());
+    start_winsock();
+
+    /* Step 21-11: an event for the connection, an event for typed lines. */
+    events[CONNECTION_EVENT] = create_event();
+    events[LINE_EVENT] = create_event();
+
+    struct addrinfo *addresses = find_addresses(arguments.host, arguments.port);
+    address = addresses;
+    connect_to_server();
+    converse();
+
+    closesocket(connection);
+    freeaddrinfo(addresses);
+    WSACloseEvent(events[CONNECTION_EVENT]);
+    WSACloseEvent(events[LINE_EVENT]);
+    narrate(0, "closesocket", "%lld bytes sent, %lld bytes came back", sent, received);
+    stop_winsock();
+    return 0;
 }
 
-static WSAEVENT create_event(void)
+/* Begins with address, or with the next one that works: localhost is ::1 as well as 127.0.0.1. */
+static void connect_to_server(void)
 {
-    WSAEVENT event = WSACreateEvent();
-    if (event == WSA_INVALID_EVENT)
-        fail(WSAGetLastError(), "WSACreateEvent");
-    return event;
+    int error;
+
+    while ((error = begin_connect()) != 0) {
+        narrate_failure(0, "connect", error);
+        if (connection != INVALID_SOCKET)
+            closesocket(connection);
+        if (address->ai_next == NULL)
+            fail(error, "connect %s", server);
+        address = address->ai_next;
+    }
 }
 
 /* Step 21-12: WSAEventSelect makes the socket non-blocking, so connect only begins; FD_CONNECT
@@ -65,93 +101,22 @@ static int begin_connect(void)
     return 0;
 }
 
-/* Begins with address, or with the next one that works: localhost is ::1 as well as 127.0.0.1. */
-static void connect_to_server(void)
+static void converse(void)
 {
-    int error;
+    bool open = true;
 
-    while ((error = begin_connect()) != 0) {
-        narrate_failure(0, "connect", error);
-        if (connection != INVALID_SOCKET)
-            closesocket(connection);
-        if (address->ai_next == NULL)
-            fail(error, "connect %s", server);
-        address = address->ai_next;
+    while (open) {
+        DWORD place = WSAWaitForMultipleEvents(EVENT_COUNT, events, FALSE, WSA_INFINITE, FALSE);
+        if (place == WSA_WAIT_FAILED)
+            fail(WSAGetLastError(), "WSAWaitForMultipleEvents");
+        if (place - WSA_WAIT_EVENT_0 == CONNECTION_EVENT)
+            open = serve_connection();
+        else
+            send_line();
     }
-}
-
-static void connect_ended(int error)
-{
-    if (error == 0) {
-        narrate(0, "connect", "connected to %s", server);
-        start_input(&input, line_ready);
-        show_prompt();
-        return;
-    }
-    narrate_failure(0, "connect", error);
-    closesocket(connection);
-    if (address->ai_next == NULL)
-        fail(error, "connect %s", server);
-    address = address->ai_next;
-    connect_to_server();
-}
-
-/* Step 21-14: send until the system refuses; then FD_WRITE will say when to go on. */
-static void send_rest(void)
-{
-    while (line_sent < input.length) {
-        int bytes = send(connection, input.line + line_sent, input.length - line_sent, 0);
-        if (bytes == SOCKET_ERROR) {
-            int error = WSAGetLastError();
-            if (error != WSAEWOULDBLOCK)
-                fail(error, "send to %s", server);
-            narrate(0, "send", "refused (WSAEWOULDBLOCK): FD_WRITE will come");
-            return;
-        }
-        narrate(0, "send", "%d bytes", bytes);
-        line_sent += bytes;
-        sent += bytes;
-    }
-    sending = false;
-    next_line(&input);
-}
-
-static void send_line(void)
-{
-    WSAResetEvent(events[LINE_EVENT]);
-    if (input.length == 0) { /* the server sees the end, and echoes what it still has */
-        input_ended = true;
-        if (shutdown(connection, SD_SEND) == SOCKET_ERROR)
-            fail(WSAGetLastError(), "shutdown %s", server);
-        narrate(0, "shutdown", "SD_SEND: nothing more to send");
-        return;
-    }
-    sending = true;
-    line_sent = 0;
-    send_rest();
-}
-
-/* Step 21-15: one recv for one FD_READ. Returns false when the server has closed. */
-static bool receive(void)
-{
-    static char buffer[BUFFER_SIZE];
-
-    int bytes = recv(connection, buffer, BUFFER_SIZE, 0);
-    if (bytes == SOCKET_ERROR) {
-        int error = WSAGetLastError();
-        if (error != WSAEWOULDBLOCK)
-            fail(error, "receive from %s", server);
-        narrate(0, "recv", "nothing to receive (WSAEWOULDBLOCK)");
-        return true;
-    }
-    narrate(0, "recv", "%d bytes", bytes);
-    if (bytes == 0)
-        return false;
-    received += bytes;
-    print_echo(buffer, bytes);
-    if (received == sent && !sending && !input_ended)
-        show_prompt();
-    return true;
+    if (!input_ended || received != sent)
+        fail(0, "receive from %s: the server closed the connection, %lld of %lld bytes came back",
+             server, received, sent);
 }
 
 /* Step 21-13: what happened to the connection? Returns false when the server has closed. */
@@ -184,44 +149,90 @@ static bool serve_connection(void)
     return true;
 }
 
-static void converse(void)
+static void connect_ended(int error)
 {
-    bool open = true;
-
-    while (open) {
-        DWORD place = WSAWaitForMultipleEvents(EVENT_COUNT, events, FALSE, WSA_INFINITE, FALSE);
-        if (place == WSA_WAIT_FAILED)
-            fail(WSAGetLastError(), "WSAWaitForMultipleEvents");
-        if (place - WSA_WAIT_EVENT_0 == CONNECTION_EVENT)
-            open = serve_connection();
-        else
-            send_line();
+    if (error == 0) {
+        narrate(0, "connect", "connected to %s", server);
+        start_input(&input, line_ready);
+        show_prompt();
+        return;
     }
-    if (!input_ended || received != sent)
-        fail(0, "receive from %s: the server closed the connection, %lld of %lld bytes came back",
-             server, received, sent);
+    narrate_failure(0, "connect", error);
+    closesocket(connection);
+    if (address->ai_next == NULL)
+        fail(error, "connect %s", server);
+    address = address->ai_next;
+    connect_to_server();
 }
 
-int main(int argc, char **argv)
+static void send_line(void)
 {
-    struct arguments arguments = read_client_arguments(argc, argv);
-    start_narration(arguments.quiet, client_narration_stream());
-    start_winsock();
+    WSAResetEvent(events[LINE_EVENT]);
+    if (input.length == 0) { /* the server sees the end, and echoes what it still has */
+        input_ended = true;
+        if (shutdown(connection, SD_SEND) == SOCKET_ERROR)
+            fail(WSAGetLastError(), "shutdown %s", server);
+        narrate(0, "shutdown", "SD_SEND: nothing more to send");
+        return;
+    }
+    sending = true;
+    line_sent = 0;
+    send_rest();
+}
 
-    /* Step 21-11: an event for the connection, an event for typed lines. */
-    events[CONNECTION_EVENT] = create_event();
-    events[LINE_EVENT] = create_event();
+/* Step 21-14: send until the system refuses; then FD_WRITE will say when to go on. */
+static void send_rest(void)
+{
+    while (line_sent < input.length) {
+        int bytes = send(connection, input.line + line_sent, input.length - line_sent, 0);
+        if (bytes == SOCKET_ERROR) {
+            int error = WSAGetLastError();
+            if (error != WSAEWOULDBLOCK)
+                fail(error, "send to %s", server);
+            narrate(0, "send", "refused (WSAEWOULDBLOCK): FD_WRITE will come");
+            return;
+        }
+        narrate(0, "send", "%d bytes", bytes);
+        line_sent += bytes;
+        sent += bytes;
+    }
+    sending = false;
+    next_line(&input);
+}
 
-    struct addrinfo *addresses = find_addresses(arguments.host, arguments.port);
-    address = addresses;
-    connect_to_server();
-    converse();
+/* Step 21-15: one recv for one FD_READ. Returns false when the server has closed. */
+static bool receive(void)
+{
+    static char buffer[BUFFER_SIZE];
 
-    closesocket(connection);
-    freeaddrinfo(addresses);
-    WSACloseEvent(events[CONNECTION_EVENT]);
-    WSACloseEvent(events[LINE_EVENT]);
-    narrate(0, "closesocket", "%lld bytes sent, %lld bytes came back", sent, received);
-    stop_winsock();
-    return 0;
+    int bytes = recv(connection, buffer, BUFFER_SIZE, 0);
+    if (bytes == SOCKET_ERROR) {
+        int error = WSAGetLastError();
+        if (error != WSAEWOULDBLOCK)
+            fail(error, "receive from %s", server);
+        narrate(0, "recv", "nothing to receive (WSAEWOULDBLOCK)");
+        return true;
+    }
+    narrate(0, "recv", "%d bytes", bytes);
+    if (bytes == 0)
+        return false;
+    received += bytes;
+    print_echo(buffer, bytes);
+    if (received == sent && !sending && !input_ended)
+        show_prompt();
+    return true;
+}
+
+/* The thread that reads standard input calls this when a line is there. */
+static void line_ready(void)
+{
+    WSASetEvent(events[LINE_EVENT]);
+}
+
+static WSAEVENT create_event(void)
+{
+    WSAEVENT event = WSACreateEvent();
+    if (event == WSA_INVALID_EVENT)
+        fail(WSAGetLastError(), "WSACreateEvent");
+    return event;
 }

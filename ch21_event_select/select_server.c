@@ -2,13 +2,13 @@
  * Chapter 21, for contrast: synchronous notification with select - the same echo server.
  *
  * select waits *until* a socket is ready and returns: asking and being told are one call. Compare
- * with server.c, where WSAEventSelect returns at once and an event tells later.
+ * with server.c, where WSAEventSelect returns immediately and an event tells later.
  *
  *   cl  /std:c11 select_server.c ..\common\*.c
  *   gcc -std=c11 select_server.c ..\common\*.c -o select_server.exe -lws2_32
  *
- * Left simple on purpose: FD_SETSIZE stays at 64 sockets; when memory or sockets run out, the server
- * ends; and a stop breaks off what is still on its way.
+ * Left simple on purpose: FD_SETSIZE stays at 64 sockets; when memory or sockets run out, the
+ * server ends; and a stop breaks off what is still on its way.
  */
 #include "../common/common.h"
 
@@ -41,6 +41,172 @@ static int client_count;
 static int clients_served;
 static long long bytes_echoed;
 
+static void serve_until_stopped(void);
+static void accept_client(void);
+static void serve_clients(const fd_set *readable, const fd_set *writable);
+static void receive(struct client *client);
+static void send_rest(struct client *client);
+static void stop_serving(void);
+static void request_stop(void);
+static SOCKET create_stop_socket(void);
+static void make_non_blocking(SOCKET blocking);
+static void close_client(struct client *client);
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = read_server_arguments(argc, argv);
+    start_narration(arguments.quiet, stdout);
+    start_winsock();
+
+    stop_socket = create_stop_socket();
+    call_on_ctrl_c(request_stop);
+
+    struct addrinfo *address = find_addresses(arguments.host, arguments.port);
+    listener = socket(address->ai_family, SOCK_STREAM, IPPROTO_TCP);
+    if (listener == INVALID_SOCKET)
+        fail(WSAGetLastError(), "socket");
+    listen_at(listener, address);
+    freeaddrinfo(address);
+    make_non_blocking(listener);
+    narrate(0, "listen", "64 sockets a set: stop, listener, at most %d clients", MAX_CLIENTS);
+
+    serve_until_stopped();
+    stop_serving();
+
+    stop_winsock();
+    return 0;
+}
+
+static void serve_until_stopped(void)
+{
+    for (;;) {
+        fd_set readable, writable;
+
+        /* select leaves only the ready sockets in the sets: they must be filled again each time. */
+        FD_ZERO(&readable);
+        FD_ZERO(&writable);
+        FD_SET(stop_socket, &readable);
+        if (client_count < MAX_CLIENTS)
+            FD_SET(listener, &readable);
+        for (int i = 0; i < client_count; i++)
+            FD_SET(clients[i]->socket, clients[i]->state == SENDING ? &writable : &readable);
+
+        narrate(0, "select", "wait for one of %u sockets", readable.fd_count + writable.fd_count);
+        int ready = select(0, &readable, &writable, NULL, NULL);
+        if (ready == SOCKET_ERROR)
+            fail(WSAGetLastError(), "select");
+        narrate(0, "select", "%d sockets are ready", ready);
+
+        if (FD_ISSET(stop_socket, &readable))
+            return;
+        serve_clients(&readable, &writable);
+        if (FD_ISSET(listener, &readable))
+            accept_client();
+    }
+}
+
+static void accept_client(void)
+{
+    SOCKET accepted = accept(listener, NULL, NULL);
+    if (accepted == INVALID_SOCKET) {
+        int error = WSAGetLastError();
+        narrate_failure(0, "accept", error);
+        if (error == WSAEMFILE || error == WSAENOBUFS)
+            fail(error, "accept");
+        return; /* any other error: that client has gone again already */
+    }
+    make_non_blocking(accepted); /* a ready socket need not take all that is sent */
+
+    struct client *client = calloc(1, sizeof *client);
+    if (client == NULL)
+        fail(WSA_NOT_ENOUGH_MEMORY, "memory for a client");
+    client->socket = accepted;
+    client->number = ++clients_served;
+    client->state = RECEIVING;
+    clients[client_count++] = client;
+    narrate(client->number, "accept", "client %d of at most %d", client_count, MAX_CLIENTS);
+    if (client_count == MAX_CLIENTS)
+        narrate(0, "select", "the listener is left out of the set, full");
+}
+
+/* Serves the clients that select found ready, and lets the closed ones go. */
+static void serve_clients(const fd_set *readable, const fd_set *writable)
+{
+    int kept = 0;
+
+    for (int i = 0; i < client_count; i++) {
+        struct client *client = clients[i];
+        if (FD_ISSET(client->socket, writable))
+            send_rest(client);
+        else if (FD_ISSET(client->socket, readable))
+            receive(client);
+        if (client->state == CLOSING)
+            close_client(client);
+        else
+            clients[kept++] = client;
+    }
+    client_count = kept;
+}
+
+static void receive(struct client *client)
+{
+    int bytes = recv(client->socket, client->buffer, BUFFER_SIZE, 0);
+    if (bytes == SOCKET_ERROR) {
+        int error = WSAGetLastError();
+        if (error == WSAEWOULDBLOCK) {
+            narrate(client->number, "recv", "nothing to receive (WSAEWOULDBLOCK)");
+            return;
+        }
+        narrate_failure(client->number, "recv", error);
+        client->state = CLOSING;
+        return;
+    }
+    narrate(client->number, "recv", "%d bytes", bytes);
+    if (bytes == 0) { /* the client has sent all it wanted, and all of it is echoed */
+        shutdown(client->socket, SD_SEND);
+        client->state = CLOSING;
+        return;
+    }
+    client->received = bytes;
+    client->sent = 0;
+    send_rest(client);
+}
+
+static void send_rest(struct client *client)
+{
+    client->state = SENDING;
+    while (client->sent < client->received) {
+        int bytes =
+            send(client->socket, client->buffer + client->sent, client->received - client->sent, 0);
+        if (bytes == SOCKET_ERROR) {
+            int error = WSAGetLastError();
+            if (error == WSAEWOULDBLOCK) {
+                narrate(client->number, "send", "refused (WSAEWOULDBLOCK)");
+                return;
+            }
+            narrate_failure(client->number, "send", error);
+            client->state = CLOSING;
+            return;
+        }
+        narrate(client->number, "send", "%d bytes", bytes);
+        client->sent += bytes;
+        bytes_echoed += bytes;
+    }
+    client->state = RECEIVING;
+}
+
+static void stop_serving(void)
+{
+    pause_narration(); /* leave this out to see each client closed */
+    closesocket(listener);
+    while (client_count > 0)
+        close_client(clients[--client_count]);
+    resume_narration();
+    narrate(0, "closesocket", "all clients are closed");
+    /* stop_socket is left to the system: request_stop may still be inside send. */
+    print_summary(clients_served, bytes_echoed, 0);
+}
+
 /* select waits for sockets only, so Ctrl+C has to come through one. */
 static void request_stop(void)
 {
@@ -72,161 +238,9 @@ static void make_non_blocking(SOCKET blocking)
         fail(WSAGetLastError(), "FIONBIO");
 }
 
-static void accept_client(void)
-{
-    SOCKET accepted = accept(listener, NULL, NULL);
-    if (accepted == INVALID_SOCKET) {
-        int error = WSAGetLastError();
-        narrate_failure(0, "accept", error);
-        if (error == WSAEMFILE || error == WSAENOBUFS)
-            fail(error, "accept");
-        return; /* any other error: that client has gone again already */
-    }
-    make_non_blocking(accepted); /* a ready socket need not take all that is sent */
-
-    struct client *client = calloc(1, sizeof *client);
-    if (client == NULL)
-        fail(WSA_NOT_ENOUGH_MEMORY, "memory for a client");
-    client->socket = accepted;
-    client->number = ++clients_served;
-    client->state = RECEIVING;
-    clients[client_count++] = client;
-    narrate(client->number, "accept", "client %d of at most %d", client_count, MAX_CLIENTS);
-    if (client_count == MAX_CLIENTS)
-        narrate(0, "select", "the listener is left out of the set, full");
-}
-
-static void send_rest(struct client *client)
-{
-    client->state = SENDING;
-    while (client->sent < client->received) {
-        int bytes =
-            send(client->socket, client->buffer + client->sent, client->received - client->sent, 0);
-        if (bytes == SOCKET_ERROR) {
-            int error = WSAGetLastError();
-            if (error == WSAEWOULDBLOCK) {
-                narrate(client->number, "send", "refused (WSAEWOULDBLOCK)");
-                return;
-            }
-            narrate_failure(client->number, "send", error);
-            client->state = CLOSING;
-            return;
-        }
-        narrate(client->number, "send", "%d bytes", bytes);
-        client->sent += bytes;
-        bytes_echoed += bytes;
-    }
-    client->state = RECEIVING;
-}
-
-static void receive(struct client *client)
-{
-    int bytes = recv(client->socket, client->buffer, BUFFER_SIZE, 0);
-    if (bytes == SOCKET_ERROR) {
-        int error = WSAGetLastError();
-        if (error == WSAEWOULDBLOCK) {
-            narrate(client->number, "recv", "nothing to receive (WSAEWOULDBLOCK)");
-            return;
-        }
-        narrate_failure(client->number, "recv", error);
-        client->state = CLOSING;
-        return;
-    }
-    narrate(client->number, "recv", "%d bytes", bytes);
-    if (bytes == 0) { /* the client has sent all it wanted, and all of it is echoed */
-        shutdown(client->socket, SD_SEND);
-        client->state = CLOSING;
-        return;
-    }
-    client->received = bytes;
-    client->sent = 0;
-    send_rest(client);
-}
-
 static void close_client(struct client *client)
 {
     closesocket(client->socket);
     narrate(client->number, "closesocket", "closed");
     free(client);
-}
-
-/* Serves the clients that select found ready, and lets the closed ones go. */
-static void serve_clients(const fd_set *readable, const fd_set *writable)
-{
-    int kept = 0;
-
-    for (int i = 0; i < client_count; i++) {
-        struct client *client = clients[i];
-        if (FD_ISSET(client->socket, writable))
-            send_rest(client);
-        else if (FD_ISSET(client->socket, readable))
-            receive(client);
-        if (client->state == CLOSING)
-            close_client(client);
-        else
-            clients[kept++] = client;
-    }
-    client_count = kept;
-}
-
-static void serve_until_stopped(void)
-{
-    for (;;) {
-        fd_set readable, writable;
-
-        /* select leaves only the ready sockets in the sets: they must be filled again each time. */
-        FD_ZERO(&readable);
-        FD_ZERO(&writable);
-        FD_SET(stop_socket, &readable);
-        if (client_count < MAX_CLIENTS)
-            FD_SET(listener, &readable);
-        for (int i = 0; i < client_count; i++)
-            FD_SET(clients[i]->socket, clients[i]->state == SENDING ? &writable : &readable);
-
-        narrate(0, "select", "wait for one of %u sockets", readable.fd_count + writable.fd_count);
-        int ready = select(0, &readable, &writable, NULL, NULL);
-        if (ready == SOCKET_ERROR)
-            fail(WSAGetLastError(), "select");
-        narrate(0, "select", "%d sockets are ready", ready);
-
-        if (FD_ISSET(stop_socket, &readable))
-            return;
-        serve_clients(&readable, &writable);
-        if (FD_ISSET(listener, &readable))
-            accept_client();
-    }
-}
-
-static void stop_serving(void)
-{
-    closesocket(listener);
-    while (client_count > 0)
-        close_client(clients[--client_count]);
-    /* stop_socket is left to the system: request_stop may still be inside send. */
-    print_summary(clients_served, bytes_echoed, 0);
-}
-
-int main(int argc, char **argv)
-{
-    struct arguments arguments = read_server_arguments(argc, argv);
-    start_narration(arguments.quiet, stdout);
-    start_winsock();
-
-    stop_socket = create_stop_socket();
-    call_on_ctrl_c(request_stop);
-
-    struct addrinfo *address = find_addresses(arguments.host, arguments.port);
-    listener = socket(address->ai_family, SOCK_STREAM, IPPROTO_TCP);
-    if (listener == INVALID_SOCKET)
-        fail(WSAGetLastError(), "socket");
-    listen_at(listener, address);
-    freeaddrinfo(address);
-    make_non_blocking(listener);
-    narrate(0, "listen", "64 sockets a set: stop, listener, at most %d clients", MAX_CLIENTS);
-
-    serve_until_stopped();
-    stop_serving();
-
-    stop_winsock();
-    return 0;
 }

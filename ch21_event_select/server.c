@@ -26,8 +26,8 @@ enum {
 
 enum state { RECEIVING, SENDING, CLOSING };
 
-/* A client is receiving, then sends all of it back, then is receiving again ...: what has not
- * been echoed yet is not read, so a client that never reads costs one buffer and no more. */
+/* For each client the server receives, sends all of it back, and receives again. It reads nothing
+ * new until everything is echoed, so a client that never reads costs exactly one buffer. */
 struct client {
     SOCKET socket;
     WSAEVENT event;
@@ -51,18 +51,48 @@ static DWORD event_count;
 static int clients_served;
 static long long bytes_echoed;
 
-/* Ctrl+C is one more event in the same wait. */
-static void request_stop(void)
-{
-    WSASetEvent(events[STOP]);
-}
+static void start_accepting(void);
+static void serve_until_stopped(void);
+static void accept_client(void);
+static void serve_client(DWORD place);
+static int event_error(const WSANETWORKEVENTS *happened);
+static void receive(struct client *client);
+static void send_rest(struct client *client);
+static void stop_accepting(const char *reason);
+static void stop_serving(void);
+static void request_stop(void);
+static WSAEVENT create_event(void);
+static void add_client(struct client *client);
+static void remove_client(DWORD place);
+static void close_client(struct client *client);
 
-static WSAEVENT create_event(void)
+int main(int argc, char **argv)
 {
-    WSAEVENT event = WSACreateEvent(); /* manual-reset: signalled until somebody resets it */
-    if (event == WSA_INVALID_EVENT)
-        fail(WSAGetLastError(), "WSACreateEvent");
-    return event;
+    struct arguments arguments = read_server_arguments(argc, argv);
+    start_narration(arguments.quiet, stdout);
+    start_winsock();
+
+    /* Step 21-1: an event for the stop, an event for the listener. */
+    events[STOP] = create_event();
+    events[LISTENER] = create_event();
+    event_count = FIRST_CLIENT;
+    call_on_ctrl_c(request_stop);
+
+    /* Step 21-2: a listening socket. */
+    struct addrinfo *address = find_addresses(arguments.host, arguments.port);
+    listener = socket(address->ai_family, SOCK_STREAM, IPPROTO_TCP);
+    if (listener == INVALID_SOCKET)
+        fail(WSAGetLastError(), "socket");
+    listen_at(listener, address);
+    freeaddrinfo(address);
+    narrate(0, "listen", "64 events a wait: stop, listener, at most %d clients", MAX_CLIENTS);
+
+    start_accepting();
+    serve_until_stopped();
+    stop_serving();
+
+    stop_winsock();
+    return 0;
 }
 
 /* Step 21-3: one call registers the listener; unlike select, nothing is registered again. */
@@ -74,89 +104,29 @@ static void start_accepting(void)
     narrate(0, "WSAEventSelect", "listener: FD_ACCEPT");
 }
 
-/* Late clients wait in the listener's backlog until there is a place for them. */
-static void stop_accepting(const char *reason)
+/* Step 21-4: one thread waits for everything that can happen. */
+static void serve_until_stopped(void)
 {
-    if (WSAEventSelect(listener, events[LISTENER], 0) == SOCKET_ERROR)
-        fail(WSAGetLastError(), "WSAEventSelect of the listener");
-    WSAResetEvent(events[LISTENER]);
-    accepting = false;
-    narrate(0, "WSAEventSelect", "listener: nothing, %s", reason);
-}
+    for (;;) {
+        /* TODO IDLE: this wait has no time-out. */
+        narrate(0, "WSAWaitForMultipleEvents", "wait for one of %lu events", event_count);
+        DWORD place = WSAWaitForMultipleEvents(event_count, events, FALSE, WSA_INFINITE, FALSE);
+        if (place == WSA_WAIT_FAILED)
+            fail(WSAGetLastError(), "WSAWaitForMultipleEvents");
+        place -= WSA_WAIT_EVENT_0;
+        narrate(0, "WSAWaitForMultipleEvents", "event %lu is signalled", place);
 
-static void add_client(struct client *client)
-{
-    events[event_count] = client->event;
-    clients[event_count] = client;
-    event_count++;
-}
-
-static void remove_client(DWORD place)
-{
-    event_count--;
-    for (DWORD i = place; i < event_count; i++) {
-        events[i] = events[i + 1];
-        clients[i] = clients[i + 1];
-    }
-}
-
-static void close_client(struct client *client)
-{
-    closesocket(client->socket); /* ends the association with the event, not the event */
-    WSACloseEvent(client->event);
-    narrate(client->number, "closesocket", "closed");
-    free(client);
-}
-
-/* Step 21-8: send until the system refuses. Only a refused send makes FD_WRITE come again. */
-static void send_rest(struct client *client)
-{
-    client->state = SENDING;
-    while (client->sent < client->received) {
-        int bytes =
-            send(client->socket, client->buffer + client->sent, client->received - client->sent, 0);
-        if (bytes == SOCKET_ERROR) {
-            int error = WSAGetLastError();
-            if (error == WSAEWOULDBLOCK) {
-                narrate(client->number, "send", "refused (WSAEWOULDBLOCK): FD_WRITE will come");
-                return;
-            }
-            narrate_failure(client->number, "send", error);
-            client->state = CLOSING;
+        if (place == STOP)
             return;
+        if (place == LISTENER) {
+            WSANETWORKEVENTS happened;
+            if (WSAEnumNetworkEvents(listener, events[LISTENER], &happened) == SOCKET_ERROR)
+                fail(WSAGetLastError(), "WSAEnumNetworkEvents of the listener");
+            accept_client();
+        } else {
+            serve_client(place);
         }
-        narrate(client->number, "send", "%d bytes", bytes);
-        client->sent += bytes;
-        bytes_echoed += bytes;
     }
-    client->state = RECEIVING;
-}
-
-/* Step 21-7: one recv for one FD_READ. It makes FD_READ come again if there is more. */
-static void receive(struct client *client)
-{
-    client->readable = false;
-    int bytes = recv(client->socket, client->buffer, BUFFER_SIZE, 0);
-    if (bytes == SOCKET_ERROR) {
-        int error = WSAGetLastError();
-        if (error == WSAEWOULDBLOCK) { /* no error: those bytes have been read already */
-            narrate(client->number, "recv", "nothing to receive (WSAEWOULDBLOCK)");
-            return;
-        }
-        narrate_failure(client->number, "recv", error);
-        client->state = CLOSING;
-        return;
-    }
-    narrate(client->number, "recv", "%d bytes", bytes);
-    if (bytes == 0) { /* the client has sent all it wanted, and all of it is echoed */
-        shutdown(client->socket, SD_SEND);
-        client->state = CLOSING;
-        return;
-    }
-    /* TODO UPPER: from here until they are sent, the bytes are the program's. */
-    client->received = bytes;
-    client->sent = 0;
-    send_rest(client);
 }
 
 /* Step 21-6: FD_ACCEPT says that a client has connected. One accept makes it come again if there
@@ -194,17 +164,6 @@ static void accept_client(void)
         stop_accepting("full");
 }
 
-/* The error that came with one of the events; only the events that happened have a valid one. */
-static int event_error(const WSANETWORKEVENTS *happened)
-{
-    static const int bits[] = {FD_READ_BIT, FD_WRITE_BIT, FD_CLOSE_BIT};
-    for (int i = 0; i < 3; i++) {
-        if (happened->lNetworkEvents & (1L << bits[i]) && happened->iErrorCode[bits[i]] != 0)
-            return happened->iErrorCode[bits[i]];
-    }
-    return 0;
-}
-
 /* Step 21-5: which events were they? The call copies the record, clears it, resets the event. */
 static void serve_client(DWORD place)
 {
@@ -239,8 +198,8 @@ static void serve_client(DWORD place)
     if (client->state == RECEIVING && client->peer_closed)
         WSASetEvent(client->event);
 
-    /* A wait returns the lowest of the signalled events. So whoever was served goes to the back:
-     * then the lowest is always the client that was served longest ago, and nobody starves. */
+    /* A wait returns the lowest of the signalled events. So a client that was served goes to
+     * the back: then the lowest is always the one that was served longest ago, and none starves. */
     remove_client(place);
     if (client->state == CLOSING) {
         close_client(client);
@@ -251,68 +210,127 @@ static void serve_client(DWORD place)
     }
 }
 
-/* Step 21-4: one thread waits for everything that can happen. */
-static void serve_until_stopped(void)
+/* The error that came with one of the events; only the events that happened have a valid one. */
+static int event_error(const WSANETWORKEVENTS *happened)
 {
-    for (;;) {
-        /* TODO IDLE: this wait has no time-out. */
-        narrate(0, "WSAWaitForMultipleEvents", "wait for one of %lu events", event_count);
-        DWORD place = WSAWaitForMultipleEvents(event_count, events, FALSE, WSA_INFINITE, FALSE);
-        if (place == WSA_WAIT_FAILED)
-            fail(WSAGetLastError(), "WSAWaitForMultipleEvents");
-        place -= WSA_WAIT_EVENT_0;
-        narrate(0, "WSAWaitForMultipleEvents", "event %lu is signalled", place);
-
-        if (place == STOP)
-            return;
-        if (place == LISTENER) {
-            WSANETWORKEVENTS happened;
-            if (WSAEnumNetworkEvents(listener, events[LISTENER], &happened) == SOCKET_ERROR)
-                fail(WSAGetLastError(), "WSAEnumNetworkEvents of the listener");
-            accept_client();
-        } else {
-            serve_client(place);
-        }
+    static const int bits[] = {FD_READ_BIT, FD_WRITE_BIT, FD_CLOSE_BIT};
+    for (int i = 0; i < 3; i++) {
+        if (happened->lNetworkEvents & (1L << bits[i]) && happened->iErrorCode[bits[i]] != 0)
+            return happened->iErrorCode[bits[i]];
     }
+    return 0;
+}
+
+/* Step 21-7: one recv for one FD_READ. It makes FD_READ come again if there is more. */
+static void receive(struct client *client)
+{
+    client->readable = false;
+    int bytes = recv(client->socket, client->buffer, BUFFER_SIZE, 0);
+    if (bytes == SOCKET_ERROR) {
+        int error = WSAGetLastError();
+        if (error == WSAEWOULDBLOCK) { /* no error: those bytes have been read already */
+            narrate(client->number, "recv", "nothing to receive (WSAEWOULDBLOCK)");
+            return;
+        }
+        narrate_failure(client->number, "recv", error);
+        client->state = CLOSING;
+        return;
+    }
+    narrate(client->number, "recv", "%d bytes", bytes);
+    if (bytes == 0) { /* the client has sent all it wanted, and all of it is echoed */
+        shutdown(client->socket, SD_SEND);
+        client->state = CLOSING;
+        return;
+    }
+    /* TODO UPPER: from here until they are sent, the bytes are the program's. */
+    client->received = bytes;
+    client->sent = 0;
+    send_rest(client);
+}
+
+/* Step 21-8: send until the system refuses. Only a refused send makes FD_WRITE come again. */
+static void send_rest(struct client *client)
+{
+    client->state = SENDING;
+    while (client->sent < client->received) {
+        int bytes =
+            send(client->socket, client->buffer + client->sent, client->received - client->sent, 0);
+        if (bytes == SOCKET_ERROR) {
+            int error = WSAGetLastError();
+            if (error == WSAEWOULDBLOCK) {
+                narrate(client->number, "send", "refused (WSAEWOULDBLOCK): FD_WRITE will come");
+                return;
+            }
+            narrate_failure(client->number, "send", error);
+            client->state = CLOSING;
+            return;
+        }
+        narrate(client->number, "send", "%d bytes", bytes);
+        client->sent += bytes;
+        bytes_echoed += bytes;
+    }
+    client->state = RECEIVING;
+}
+
+/* Late clients wait in the listener's backlog until there is a place for them. */
+static void stop_accepting(const char *reason)
+{
+    if (WSAEventSelect(listener, events[LISTENER], 0) == SOCKET_ERROR)
+        fail(WSAGetLastError(), "WSAEventSelect of the listener");
+    WSAResetEvent(events[LISTENER]);
+    accepting = false;
+    narrate(0, "WSAEventSelect", "listener: nothing, %s", reason);
 }
 
 /* Step 21-10: no call is in progress in this model, so there is nothing to cancel or to wait for.
  * What has not been sent back yet is dropped. */
 static void stop_serving(void)
 {
+    pause_narration(); /* leave this out to see each client closed */
     closesocket(listener);
     for (DWORD i = FIRST_CLIENT; i < event_count; i++)
         close_client(clients[i]);
+    resume_narration();
+    narrate(0, "closesocket", "all clients are closed");
     WSACloseEvent(events[LISTENER]);
     /* events[STOP] is left to the system: request_stop may still be inside WSASetEvent. */
     print_summary(clients_served, bytes_echoed, 0);
 }
 
-int main(int argc, char **argv)
+/* Ctrl+C is one more event in the same wait. */
+static void request_stop(void)
 {
-    struct arguments arguments = read_server_arguments(argc, argv);
-    start_narration(arguments.quiet, stdout);
-    start_winsock();
+    WSASetEvent(events[STOP]);
+}
 
-    /* Step 21-1: an event for the stop, an event for the listener. */
-    events[STOP] = create_event();
-    events[LISTENER] = create_event();
-    event_count = FIRST_CLIENT;
-    call_on_ctrl_c(request_stop);
+static WSAEVENT create_event(void)
+{
+    WSAEVENT event = WSACreateEvent(); /* manual-reset: signalled until it is reset */
+    if (event == WSA_INVALID_EVENT)
+        fail(WSAGetLastError(), "WSACreateEvent");
+    return event;
+}
 
-    /* Step 21-2: a listening socket. */
-    struct addrinfo *address = find_addresses(arguments.host, arguments.port);
-    listener = socket(address->ai_family, SOCK_STREAM, IPPROTO_TCP);
-    if (listener == INVALID_SOCKET)
-        fail(WSAGetLastError(), "socket");
-    listen_at(listener, address);
-    freeaddrinfo(address);
-    narrate(0, "listen", "64 events a wait: stop, listener, at most %d clients", MAX_CLIENTS);
+static void add_client(struct client *client)
+{
+    events[event_count] = client->event;
+    clients[event_count] = client;
+    event_count++;
+}
 
-    start_accepting();
-    serve_until_stopped();
-    stop_serving();
+static void remove_client(DWORD place)
+{
+    event_count--;
+    for (DWORD i = place; i < event_count; i++) {
+        events[i] = events[i + 1];
+        clients[i] = clients[i + 1];
+    }
+}
 
-    stop_winsock();
-    return 0;
+static void close_client(struct client *client)
+{
+    closesocket(client->socket); /* ends the association with the event, not the event */
+    WSACloseEvent(client->event);
+    narrate(client->number, "closesocket", "closed");
+    free(client);
 }

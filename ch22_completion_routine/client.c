@@ -41,18 +41,51 @@ static int tested_during_both; /* of them: while a send and a receive were in pr
 static int primes_found;
 static int numbers_told_of; /* in the narration */
 
-/* The thread that reads standard input calls this when a line is there. */
-static void line_ready(void)
-{
-    WSASetEvent(events[LINE_EVENT]);
-}
+static void connect_to_server(const struct addrinfo *address);
+static void converse(void);
+static DWORD work_until_signalled(void);
+static void work(void);
+static bool is_prime(int number);
+static void send_line(void);
+static void send_rest(void);
+static void CALLBACK send_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
+                                    DWORD flags);
+static void receive(void);
+static void CALLBACK receive_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
+                                       DWORD flags);
+static void operation_result(WSAOVERLAPPED *overlapped, const char *tried, DWORD error,
+                             DWORD bytes);
+static void check_outcome(const char *call, const char *tried, int result);
+static void line_ready(void);
+static void prompt_if_all_is_back(void);
+static void narrate_work(void);
+static WSAEVENT create_event(void);
+static WSAOVERLAPPED *fresh_overlapped(WSAOVERLAPPED *overlapped);
 
-static WSAEVENT create_event(void)
+int main(int argc, char **argv)
 {
-    WSAEVENT event = WSACreateEvent(); /* manual-reset: signalled until somebody resets it */
-    if (event == WSA_INVALID_EVENT)
-        fail(WSAGetLastError(), "WSACreateEvent");
-    return event;
+    struct arguments arguments = read_client_arguments(argc, argv);
+    start_narration(arguments.quiet, client_narration_stream());
+    start_winsock();
+
+    /* Step 22-29: an event for typed lines. */
+    events[LINE_EVENT] = create_event();
+
+    struct addrinfo *addresses = find_addresses(arguments.host, arguments.port);
+    connect_to_server(addresses);
+    freeaddrinfo(addresses);
+    receive();
+    start_input(&input, line_ready);
+    show_prompt();
+    converse();
+
+    closesocket(connection);
+    WSACloseEvent(events[LINE_EVENT]);
+    narrate(0, "work", "%d numbers tested, %d while send and receive were in progress, %d primes",
+            numbers_tested, tested_during_both, primes_found);
+    narrate(0, "closesocket", "%lld bytes sent, %lld bytes came back", sent, received);
+    stop_winsock();
+    return 0;
 }
 
 /* Step 22-30: an overlapped socket. Tries one address after the other: localhost is ::1 as well
@@ -83,43 +116,52 @@ static void connect_to_server(const struct addrinfo *address)
         fail(WSAGetLastError(), "setsockopt SO_SNDBUF");
 }
 
-/* Each operation begins with a fresh OVERLAPPED. It needs no event: the routine is called. */
-static WSAOVERLAPPED *fresh_overlapped(WSAOVERLAPPED *overlapped)
+static void converse(void)
 {
-    memset(overlapped, 0, sizeof *overlapped);
-    return overlapped;
+    while (open) {
+        if (work_until_signalled() == WSA_WAIT_EVENT_0 + LINE_EVENT)
+            send_line();
+        /* else it is WSA_WAIT_IO_COMPLETION: routines have run, and have done it all */
+    }
+    /* With a send still in progress it ends here, too: so nothing is freed that it uses. */
+    if (!input_ended || received != sent)
+        fail(0, "receive from %s: the server closed the connection, %lld of %lld bytes came back",
+             server, received, sent);
 }
 
-/* The three outcomes: done at once (0), in progress (WSA_IO_PENDING), failed. In the first two the
- * routine will be called. */
-static void check_outcome(const char *call, const char *tried, int result)
+/* Step 22-34: while an echo is on its way the thread works, and only lets the routines run in
+ * between. With nothing to do, it waits. Both waits are alertable: the routines run in here. */
+static DWORD work_until_signalled(void)
 {
-    int error = result == 0 ? 0 : WSAGetLastError();
-    if (error != 0 && error != WSA_IO_PENDING)
-        fail(error, "%s %s", tried, server);
-    narrate(0, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
+    DWORD place;
+
+    do {
+        bool busy = (sending || received < sent) && numbers_tested < NUMBERS;
+        if (busy)
+            work();
+        place = WSAWaitForMultipleEvents(EVENT_COUNT, events, FALSE, busy ? 0 : WSA_INFINITE, TRUE);
+        if (place == WSA_WAIT_FAILED)
+            fail(WSAGetLastError(), "WSAWaitForMultipleEvents");
+    } while (place == WSA_WAIT_TIMEOUT);
+
+    return place;
 }
 
-/* The routines, which the system calls. Operations and routines need each other. */
-static void CALLBACK send_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
-                                    DWORD flags);
-static void CALLBACK receive_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
-                                       DWORD flags);
-
-/* Step 22-32: the send begins; the line must not change until it is done. */
-static void send_rest(void)
+static void work(void)
 {
-    WSABUF rest = {(ULONG)(input.length - line_sent), input.line + line_sent};
-    int result =
-        WSASend(connection, &rest, 1, NULL, 0, fresh_overlapped(&send_overlapped), send_completed);
-    check_outcome("WSASend", "send to", result);
+    if (!HasOverlappedIoCompleted(&send_overlapped) &&
+        !HasOverlappedIoCompleted(&receive_overlapped))
+        tested_during_both += NUMBERS_AT_A_TIME;
+    for (int i = 0; i < NUMBERS_AT_A_TIME; i++)
+        primes_found += is_prime(++numbers_tested);
 }
 
-static void narrate_work(void)
+static bool is_prime(int number)
 {
-    if (numbers_tested > numbers_told_of)
-        narrate(0, "work", "%d numbers tested meanwhile", numbers_tested - numbers_told_of);
-    numbers_told_of = numbers_tested;
+    for (int divisor = 2; divisor <= number / divisor; divisor++)
+        if (number % divisor == 0)
+            return false;
+    return number >= 2;
 }
 
 static void send_line(void)
@@ -138,34 +180,13 @@ static void send_line(void)
     send_rest();
 }
 
-/* Step 22-31: the receive begins before there is anything to receive, and stays in progress while
- * lines are sent. */
-static void receive(void)
+/* Step 22-32: the send begins; the line must not change until it is done. */
+static void send_rest(void)
 {
-    WSABUF space = {BUFFER_SIZE, buffer};
-    DWORD flags = 0;
-    int result = WSARecv(connection, &space, 1, NULL, &flags, fresh_overlapped(&receive_overlapped),
-                         receive_completed);
-    check_outcome("WSARecv", "receive from", result);
-}
-
-static void prompt_if_all_is_back(void)
-{
-    if (received == sent && !sending && !input_ended)
-        show_prompt();
-}
-
-/* How did the operation end? The system tells the routine. The error comes first: with one, bytes
- * is 0 and means nothing. */
-static void operation_result(WSAOVERLAPPED *overlapped, const char *tried, DWORD error, DWORD bytes)
-{
-    bool was_send = overlapped == &send_overlapped;
-
-    narrate_work();
-    if (error != 0)
-        fail((int)error, "%s %s", tried, server);
-    narrate(0, was_send ? "send_completed" : "receive_completed", "%lu bytes %s", bytes,
-            was_send ? "sent" : "received");
+    WSABUF rest = {(ULONG)(input.length - line_sent), input.line + line_sent};
+    int result =
+        WSASend(connection, &rest, 1, NULL, 0, fresh_overlapped(&send_overlapped), send_completed);
+    check_outcome("WSASend", "send to", result);
 }
 
 /* Step 22-33: the system calls this when a send has completed, but only while this thread waits
@@ -186,6 +207,17 @@ static void CALLBACK send_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *ove
     prompt_if_all_is_back(); /* the echo may be here before the send is known to be done */
 }
 
+/* Step 22-31: the receive begins before there is anything to receive, and stays in progress while
+ * lines are sent. */
+static void receive(void)
+{
+    WSABUF space = {BUFFER_SIZE, buffer};
+    DWORD flags = 0;
+    int result = WSARecv(connection, &space, 1, NULL, &flags, fresh_overlapped(&receive_overlapped),
+                         receive_completed);
+    check_outcome("WSARecv", "receive from", result);
+}
+
 /* It begins the next receive itself. The server cannot keep this wait from its events with that:
  * it has no more to send than it was sent. */
 static void CALLBACK receive_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
@@ -203,75 +235,59 @@ static void CALLBACK receive_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *
     receive();
 }
 
-static bool is_prime(int number)
+/* How did the operation end? The system tells the routine. The error comes first: with one, bytes
+ * is 0 and means nothing. */
+static void operation_result(WSAOVERLAPPED *overlapped, const char *tried, DWORD error, DWORD bytes)
 {
-    for (int divisor = 2; divisor <= number / divisor; divisor++)
-        if (number % divisor == 0)
-            return false;
-    return number >= 2;
+    bool was_send = overlapped == &send_overlapped;
+
+    narrate_work();
+    if (error != 0)
+        fail((int)error, "%s %s", tried, server);
+    narrate(0, was_send ? "send_completed" : "receive_completed", "%lu bytes %s", bytes,
+            was_send ? "sent" : "received");
 }
 
-static void work(void)
+/* The three outcomes: completed immediately (0), in progress (WSA_IO_PENDING), failed. In the first
+ * two the routine will be called. */
+static void check_outcome(const char *call, const char *tried, int result)
 {
-    if (!HasOverlappedIoCompleted(&send_overlapped) &&
-        !HasOverlappedIoCompleted(&receive_overlapped))
-        tested_during_both += NUMBERS_AT_A_TIME;
-    for (int i = 0; i < NUMBERS_AT_A_TIME; i++)
-        primes_found += is_prime(++numbers_tested);
+    int error = result == 0 ? 0 : WSAGetLastError();
+    if (error != 0 && error != WSA_IO_PENDING)
+        fail(error, "%s %s", tried, server);
+    narrate(0, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
 }
 
-/* Step 22-34: while an echo is on its way the thread works, and only lets the routines run in
- * between. With nothing to do, it waits. Both waits are alertable: the routines run in here. */
-static DWORD work_until_signalled(void)
+/* The thread that reads standard input calls this when a line is there. */
+static void line_ready(void)
 {
-    DWORD place;
-
-    do {
-        bool busy = (sending || received < sent) && numbers_tested < NUMBERS;
-        if (busy)
-            work();
-        place = WSAWaitForMultipleEvents(EVENT_COUNT, events, FALSE, busy ? 0 : WSA_INFINITE, TRUE);
-        if (place == WSA_WAIT_FAILED)
-            fail(WSAGetLastError(), "WSAWaitForMultipleEvents");
-    } while (place == WSA_WAIT_TIMEOUT);
-    return place;
+    WSASetEvent(events[LINE_EVENT]);
 }
 
-static void converse(void)
+static void prompt_if_all_is_back(void)
 {
-    while (open) {
-        if (work_until_signalled() == WSA_WAIT_EVENT_0 + LINE_EVENT)
-            send_line();
-        /* else it is WSA_WAIT_IO_COMPLETION: routines have run, and have done it all */
-    }
-    /* With a send still in progress it ends here, too: so nothing is freed that it uses. */
-    if (!input_ended || received != sent)
-        fail(0, "receive from %s: the server closed the connection, %lld of %lld bytes came back",
-             server, received, sent);
+    if (received == sent && !sending && !input_ended)
+        show_prompt();
 }
 
-int main(int argc, char **argv)
+static void narrate_work(void)
 {
-    struct arguments arguments = read_client_arguments(argc, argv);
-    start_narration(arguments.quiet, client_narration_stream());
-    start_winsock();
+    if (numbers_tested > numbers_told_of)
+        narrate(0, "work", "%d numbers tested meanwhile", numbers_tested - numbers_told_of);
+    numbers_told_of = numbers_tested;
+}
 
-    /* Step 22-29: an event for typed lines. */
-    events[LINE_EVENT] = create_event();
+static WSAEVENT create_event(void)
+{
+    WSAEVENT event = WSACreateEvent(); /* manual-reset: signalled until it is reset */
+    if (event == WSA_INVALID_EVENT)
+        fail(WSAGetLastError(), "WSACreateEvent");
+    return event;
+}
 
-    struct addrinfo *addresses = find_addresses(arguments.host, arguments.port);
-    connect_to_server(addresses);
-    freeaddrinfo(addresses);
-    receive();
-    start_input(&input, line_ready);
-    show_prompt();
-    converse();
-
-    closesocket(connection);
-    WSACloseEvent(events[LINE_EVENT]);
-    narrate(0, "work", "%d numbers tested, %d while send and receive were in progress, %d primes",
-            numbers_tested, tested_during_both, primes_found);
-    narrate(0, "closesocket", "%lld bytes sent, %lld bytes came back", sent, received);
-    stop_winsock();
-    return 0;
+/* Each operation begins with a fresh OVERLAPPED. It needs no event: the routine is called. */
+static WSAOVERLAPPED *fresh_overlapped(WSAOVERLAPPED *overlapped)
+{
+    memset(overlapped, 0, sizeof *overlapped);
+    return overlapped;
 }

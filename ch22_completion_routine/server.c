@@ -1,8 +1,8 @@
 /*
  * Chapter 22: overlapped I/O with completion routines - the echo server.
  *
- * The program lends the system a buffer with WSARecv or WSASend, which return at once. The system
- * transfers the bytes and calls a function of the program *when* it is done.
+ * The program lends the system a buffer with WSARecv or WSASend, which return immediately. The
+ * system transfers the bytes and calls a function of the program *when* it is done.
  *
  *   cl  /std:c11 server.c ..\common\*.c
  *   gcc -std=c11 server.c ..\common\*.c -o server.exe -lws2_32
@@ -25,8 +25,8 @@ enum {
 
 enum state { RECEIVING, SENDING, CLOSING };
 
-/* A client is receiving, then sends all of it back, then is receiving again ...: what has not
- * been echoed yet is not read, so a client that never reads costs one buffer and no more.
+/* For each client the server receives, sends all of it back, and receives again. It reads nothing
+ * new until everything is echoed, so a client that never reads costs exactly one buffer.
  * While the operation is in progress, overlapped and buffer belong to the system. */
 struct client {
     SOCKET socket;
@@ -53,18 +53,55 @@ static int clients_served;
 static long long bytes_echoed;
 static int operations_pending;
 
-/* Ctrl+C is one more event in the same wait. */
-static void request_stop(void)
-{
-    WSASetEvent(events[STOP]);
-}
+static void start_accepting(void);
+static void serve_until_stopped(void);
+static void accept_client(void);
+static void serve_client(struct client *client);
+static void receive_again(void);
+static void receive(struct client *client);
+static void CALLBACK receive_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
+                                       DWORD flags);
+static void send_rest(struct client *client);
+static void CALLBACK send_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
+                                    DWORD flags);
+static bool operation_result(struct client *client, DWORD error, DWORD bytes);
+static void check_outcome(struct client *client, const char *call, int result);
+static void stop_accepting(const char *reason);
+static void stop_serving(void);
+static void request_stop(void);
+static WSAEVENT create_event(void);
+static WSAOVERLAPPED *fresh_overlapped(struct client *client);
+static void add_client(struct client *client);
+static void remove_client(struct client *client);
+static void close_client(struct client *client);
 
-static WSAEVENT create_event(void)
+int main(int argc, char **argv)
 {
-    WSAEVENT event = WSACreateEvent(); /* manual-reset: signalled until somebody resets it */
-    if (event == WSA_INVALID_EVENT)
-        fail(WSAGetLastError(), "WSACreateEvent");
-    return event;
+    struct arguments arguments = read_server_arguments(argc, argv);
+    start_narration(arguments.quiet, stdout);
+    start_winsock();
+
+    /* Step 22-17: an event for the stop, an event for the listener. */
+    events[STOP] = create_event();
+    events[LISTENER] = create_event();
+    call_on_ctrl_c(request_stop);
+
+    /* Step 22-18: a listening socket. Those that it accepts are overlapped because it is. */
+    struct addrinfo *address = find_addresses(arguments.host, arguments.port);
+    listener =
+        WSASocketW(address->ai_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
+    if (listener == INVALID_SOCKET)
+        fail(WSAGetLastError(), "WSASocket");
+    listen_at(listener, address);
+    freeaddrinfo(address);
+    narrate(0, "listen", "%d events a wait: stop, listener", EVENT_COUNT);
+
+    start_accepting();
+    serve_until_stopped();
+    stop_serving();
+
+    stop_winsock();
+    return 0;
 }
 
 /* Step 22-19: new clients are announced as in chapter 21. */
@@ -76,158 +113,33 @@ static void start_accepting(void)
     narrate(0, "WSAEventSelect", "listener: FD_ACCEPT");
 }
 
-/* Late clients wait in the listener's backlog until there is a place for them. */
-static void stop_accepting(const char *reason)
+/* Step 22-27: one thread waits for everything that can happen. Alertably: the routines run here. */
+static void serve_until_stopped(void)
 {
-    if (WSAEventSelect(listener, events[LISTENER], 0) == SOCKET_ERROR)
-        fail(WSAGetLastError(), "WSAEventSelect of the listener");
-    WSAResetEvent(events[LISTENER]);
-    accepting = false;
-    narrate(0, "WSAEventSelect", "listener: nothing, %s", reason);
-}
-
-static void add_client(struct client *client)
-{
-    client->next = clients;
-    if (clients != NULL)
-        clients->previous = client;
-    clients = client;
-}
-
-static void remove_client(struct client *client)
-{
-    if (client->next != NULL)
-        client->next->previous = client->previous;
-    if (client->previous != NULL)
-        client->previous->next = client->next;
-    else
-        clients = client->next;
-}
-
-/* Only for a client without an operation in progress: the system still writes into the others. */
-static void close_client(struct client *client)
-{
-    closesocket(client->socket);
-    remove_client(client);
-    narrate(client->number, "closesocket", "closed");
-    free(client);
-}
-
-/* Each operation begins with a fresh OVERLAPPED. It needs no event: the routine is called. */
-static WSAOVERLAPPED *fresh_overlapped(struct client *client)
-{
-    /* TODO TIMER: whatever begins, begins here. */
-    memset(&client->overlapped, 0, sizeof client->overlapped);
-    return &client->overlapped;
-}
-
-/* Step 22-23: WSARecv and WSASend have three outcomes.
- *   0               done at once; the routine will be called all the same
- *   WSA_IO_PENDING  in progress; the routine will be called
- *   another error   failed: nothing is in progress, and the routine will never be called */
-static void check_outcome(struct client *client, const char *call, int result)
-{
-    int error = result == 0 ? 0 : WSAGetLastError();
-    if (error != 0 && error != WSA_IO_PENDING) {
-        narrate_failure(client->number, call, error);
-        client->state = CLOSING;
-        return;
-    }
-    operations_pending++;
-    narrate(client->number, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
-}
-
-/* Step 22-24: how did the operation end? The system tells the routine. Returns false if it failed,
- * or if nothing more is to begin. The error comes first: with one, bytes is 0 and means nothing. */
-static bool operation_result(struct client *client, DWORD error, DWORD bytes)
-{
-    const char *routine = client->state == SENDING ? "send_completed" : "receive_completed";
-
-    operations_pending--;
-    if (error != 0)
-        narrate_failure(client->number, routine, (int)error);
-    else
-        narrate(client->number, routine, "%lu bytes %s", bytes,
-                client->state == SENDING ? "sent" : "received");
-    if (error != 0 || stopping)
-        client->state = CLOSING;
-    return client->state != CLOSING;
-}
-
-/* Routines and the functions that they call need each other. */
-static void send_rest(struct client *client);
-static void serve_client(struct client *client);
-
-/* Step 22-25: the system calls this when a send has completed, but only while this thread waits
- * alertably. The OVERLAPPED is a member of the client, so its address tells whose it is. */
-static void CALLBACK send_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
-                                    DWORD flags)
-{
-    struct client *client = CONTAINING_RECORD(overlapped, struct client, overlapped);
-    (void)flags;
-
-    client->sent += (int)bytes;
-    bytes_echoed += bytes;
-    if (operation_result(client, error, bytes)) {
-        if (client->sent < client->received)
-            send_rest(client);
-        else
-            client->state = RECEIVING;
-    }
-    serve_client(client);
-}
-
-/* Step 22-22: one send; its routine begins the next if it was short. */
-static void send_rest(struct client *client)
-{
-    WSABUF rest = {(ULONG)(client->received - client->sent), client->buffer + client->sent};
-    client->state = SENDING;
-    int result =
-        WSASend(client->socket, &rest, 1, NULL, 0, fresh_overlapped(client), send_completed);
-    check_outcome(client, "WSASend", result);
-}
-
-static void CALLBACK receive_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
-                                       DWORD flags)
-{
-    struct client *client = CONTAINING_RECORD(overlapped, struct client, overlapped);
-    (void)flags;
-
-    if (operation_result(client, error, bytes)) {
-        /* TODO FAREWELL: whoever has sent all it wanted can still receive. */
-        if (bytes == 0) { /* the client has sent all it wanted, and all of it is echoed */
-            shutdown(client->socket, SD_SEND);
-            client->state = CLOSING;
-        } else {
-            client->received = (int)bytes;
-            client->sent = 0;
-            send_rest(client);
+    for (;;) {
+        narrate(0, "WSAWaitForMultipleEvents", "wait for a routine or one of %d events",
+                EVENT_COUNT);
+        DWORD place = WSAWaitForMultipleEvents(EVENT_COUNT, events, FALSE, WSA_INFINITE, TRUE);
+        if (place == WSA_WAIT_FAILED)
+            fail(WSAGetLastError(), "WSAWaitForMultipleEvents");
+        if (place == WSA_WAIT_IO_COMPLETION) {
+            narrate(0, "WSAWaitForMultipleEvents", "routines were called");
+            receive_again();
+            continue;
         }
-    }
-    serve_client(client);
-}
+        place -= WSA_WAIT_EVENT_0;
+        narrate(0, "WSAWaitForMultipleEvents", "event %lu is signalled", place);
 
-/* Step 22-21: the receive begins before there is anything to receive. */
-static void receive(struct client *client)
-{
-    WSABUF space = {BUFFER_SIZE, client->buffer}; /* all of it, each time */
-    DWORD flags = 0;
-    int result = WSARecv(client->socket, &space, 1, NULL, &flags, fresh_overlapped(client),
-                         receive_completed);
-    check_outcome(client, "WSARecv", result);
-}
-
-/* Step 22-26: an alertable wait goes on until no routine is due any more. If the routines began
- * the receives, busy clients could keep one due for ever, and neither the listener nor the stop
- * would ever have their turn. So the receives begin here, after the wait. */
-static void receive_again(void)
-{
-    while (echoed != NULL) {
-        struct client *client = echoed;
-        echoed = client->next_echoed;
-        receive(client);
-        if (client->state == CLOSING)
-            serve_client(client);
+        if (place == STOP)
+            return;
+        WSANETWORKEVENTS happened;
+        if (WSAEnumNetworkEvents(listener, events[LISTENER], &happened) == SOCKET_ERROR)
+            fail(WSAGetLastError(), "WSAEnumNetworkEvents of the listener");
+        accept_client();
+        /* A wait looks at its events before it calls routines: so that a storm of connects does not
+         * keep the clients waiting, the routines that are due have their turn here. */
+        SleepEx(0, TRUE);
+        receive_again();
     }
 }
 
@@ -277,34 +189,120 @@ static void serve_client(struct client *client)
     }
 }
 
-/* Step 22-27: one thread waits for everything that can happen. Alertably: the routines run in here. */
-static void serve_until_stopped(void)
+/* Step 22-26: an alertable wait goes on until no routine is due any more. If the routines began
+ * the receives, busy clients could keep one due for ever, and neither the listener nor the stop
+ * would ever have their turn. So the receives begin here, after the wait. */
+static void receive_again(void)
 {
-    for (;;) {
-        narrate(0, "WSAWaitForMultipleEvents", "wait for a routine or one of %d events",
-                EVENT_COUNT);
-        DWORD place = WSAWaitForMultipleEvents(EVENT_COUNT, events, FALSE, WSA_INFINITE, TRUE);
-        if (place == WSA_WAIT_FAILED)
-            fail(WSAGetLastError(), "WSAWaitForMultipleEvents");
-        if (place == WSA_WAIT_IO_COMPLETION) {
-            narrate(0, "WSAWaitForMultipleEvents", "routines were called");
-            receive_again();
-            continue;
-        }
-        place -= WSA_WAIT_EVENT_0;
-        narrate(0, "WSAWaitForMultipleEvents", "event %lu is signalled", place);
-
-        if (place == STOP)
-            return;
-        WSANETWORKEVENTS happened;
-        if (WSAEnumNetworkEvents(listener, events[LISTENER], &happened) == SOCKET_ERROR)
-            fail(WSAGetLastError(), "WSAEnumNetworkEvents of the listener");
-        accept_client();
-        /* A wait looks at its events before it calls routines: so that a storm of connects does not
-         * keep the clients waiting, the routines that are due have their turn here. */
-        SleepEx(0, TRUE);
-        receive_again();
+    while (echoed != NULL) {
+        struct client *client = echoed;
+        echoed = client->next_echoed;
+        receive(client);
+        if (client->state == CLOSING)
+            serve_client(client);
     }
+}
+
+/* Step 22-21: the receive begins before there is anything to receive. */
+static void receive(struct client *client)
+{
+    WSABUF space = {BUFFER_SIZE, client->buffer}; /* all of it, each time */
+    DWORD flags = 0;
+    int result = WSARecv(client->socket, &space, 1, NULL, &flags, fresh_overlapped(client),
+                         receive_completed);
+    check_outcome(client, "WSARecv", result);
+}
+
+static void CALLBACK receive_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
+                                       DWORD flags)
+{
+    struct client *client = CONTAINING_RECORD(overlapped, struct client, overlapped);
+    (void)flags;
+
+    if (operation_result(client, error, bytes)) {
+        /* TODO FAREWELL: a client that has sent all it wanted can still receive. */
+        if (bytes == 0) { /* the client has sent all it wanted, and all of it is echoed */
+            shutdown(client->socket, SD_SEND);
+            client->state = CLOSING;
+        } else {
+            client->received = (int)bytes;
+            client->sent = 0;
+            send_rest(client);
+        }
+    }
+    serve_client(client);
+}
+
+/* Step 22-22: one send; its routine begins the next if it was short. */
+static void send_rest(struct client *client)
+{
+    WSABUF rest = {(ULONG)(client->received - client->sent), client->buffer + client->sent};
+    client->state = SENDING;
+    int result =
+        WSASend(client->socket, &rest, 1, NULL, 0, fresh_overlapped(client), send_completed);
+    check_outcome(client, "WSASend", result);
+}
+
+/* Step 22-25: the system calls this when a send has completed, but only while this thread waits
+ * alertably. The OVERLAPPED is a member of the client, so its address tells whose it is. */
+static void CALLBACK send_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
+                                    DWORD flags)
+{
+    struct client *client = CONTAINING_RECORD(overlapped, struct client, overlapped);
+    (void)flags;
+
+    client->sent += (int)bytes;
+    bytes_echoed += bytes;
+    if (operation_result(client, error, bytes)) {
+        if (client->sent < client->received)
+            send_rest(client);
+        else
+            client->state = RECEIVING;
+    }
+    serve_client(client);
+}
+
+/* Step 22-24: how did the operation end? The system tells the routine. Returns false if it failed,
+ * or if nothing more is to begin. The error comes first: with one, bytes is 0 and means nothing. */
+static bool operation_result(struct client *client, DWORD error, DWORD bytes)
+{
+    const char *routine = client->state == SENDING ? "send_completed" : "receive_completed";
+
+    operations_pending--;
+    if (error != 0)
+        narrate_failure(client->number, routine, (int)error);
+    else
+        narrate(client->number, routine, "%lu bytes %s", bytes,
+                client->state == SENDING ? "sent" : "received");
+    if (error != 0 || stopping)
+        client->state = CLOSING;
+    return client->state != CLOSING;
+}
+
+/* Step 22-23: WSARecv and WSASend have three outcomes.
+ *   0               completed immediately; the routine will be called all the same
+ *   WSA_IO_PENDING  in progress; the routine will be called
+ *   another error   failed: nothing is in progress, and the routine will never be called */
+static void check_outcome(struct client *client, const char *call, int result)
+{
+    int error = result == 0 ? 0 : WSAGetLastError();
+    if (error != 0 && error != WSA_IO_PENDING) {
+        narrate_failure(client->number, call, error);
+        client->state = CLOSING;
+        return;
+    }
+    operations_pending++;
+    narrate(client->number, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
+}
+
+/* Late clients wait in the listener's backlog until there is a place for them. */
+static void stop_accepting(const char *reason)
+{
+    if (WSAEventSelect(listener, events[LISTENER], 0) == SOCKET_ERROR)
+        fail(WSAGetLastError(), "WSAEventSelect of the listener");
+    WSAResetEvent(events[LISTENER]);
+    accepting = false;
+    narrate(0, "WSAEventSelect", "listener: nothing, %s", reason);
 }
 
 /* Step 22-28: every client has an operation in progress, and the system may write into its buffer
@@ -313,6 +311,8 @@ static void serve_until_stopped(void)
 static void stop_serving(void)
 {
     stopping = true;
+    narrate(0, "CancelIoEx", "%d operations cancelled (WSA_OPERATION_ABORTED)", operations_pending);
+    pause_narration(); /* leave this out to see each of them end */
     closesocket(listener);
     for (struct client *client = clients; client != NULL; client = client->next) {
         if (!CancelIoEx((HANDLE)client->socket, &client->overlapped) &&
@@ -321,36 +321,58 @@ static void stop_serving(void)
     }
     while (clients != NULL)
         SleepEx(INFINITE, TRUE); /* returns when routines were called */
+    resume_narration();
+    narrate(0, "closesocket", "all clients are closed");
     WSACloseEvent(events[LISTENER]);
     /* events[STOP] is left to the system: request_stop may still be inside WSASetEvent. */
     print_summary(clients_served, bytes_echoed, operations_pending);
 }
 
-int main(int argc, char **argv)
+/* Ctrl+C is one more event in the same wait. */
+static void request_stop(void)
 {
-    struct arguments arguments = read_server_arguments(argc, argv);
-    start_narration(arguments.quiet, stdout);
-    start_winsock();
+    WSASetEvent(events[STOP]);
+}
 
-    /* Step 22-17: an event for the stop, an event for the listener. */
-    events[STOP] = create_event();
-    events[LISTENER] = create_event();
-    call_on_ctrl_c(request_stop);
+static WSAEVENT create_event(void)
+{
+    WSAEVENT event = WSACreateEvent(); /* manual-reset: signalled until it is reset */
+    if (event == WSA_INVALID_EVENT)
+        fail(WSAGetLastError(), "WSACreateEvent");
+    return event;
+}
 
-    /* Step 22-18: a listening socket. Those that it accepts are overlapped because it is. */
-    struct addrinfo *address = find_addresses(arguments.host, arguments.port);
-    listener =
-        WSASocketW(address->ai_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
-    if (listener == INVALID_SOCKET)
-        fail(WSAGetLastError(), "WSASocket");
-    listen_at(listener, address);
-    freeaddrinfo(address);
-    narrate(0, "listen", "%d events a wait: stop, listener", EVENT_COUNT);
+/* Each operation begins with a fresh OVERLAPPED. It needs no event: the routine is called. */
+static WSAOVERLAPPED *fresh_overlapped(struct client *client)
+{
+    /* TODO TIMER: whatever begins, begins here. */
+    memset(&client->overlapped, 0, sizeof client->overlapped);
+    return &client->overlapped;
+}
 
-    start_accepting();
-    serve_until_stopped();
-    stop_serving();
+static void add_client(struct client *client)
+{
+    client->next = clients;
+    if (clients != NULL)
+        clients->previous = client;
+    clients = client;
+}
 
-    stop_winsock();
-    return 0;
+static void remove_client(struct client *client)
+{
+    if (client->next != NULL)
+        client->next->previous = client->previous;
+    if (client->previous != NULL)
+        client->previous->next = client->next;
+    else
+        clients = client->next;
+}
+
+/* Only for a client without an operation in progress: the system still writes into the others. */
+static void close_client(struct client *client)
+{
+    closesocket(client->socket);
+    remove_client(client);
+    narrate(client->number, "closesocket", "closed");
+    free(client);
 }

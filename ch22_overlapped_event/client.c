@@ -41,18 +41,50 @@ static int tested_during_both; /* of them: while a send and a receive were in pr
 static int primes_found;
 static int numbers_told_of; /* in the narration */
 
-/* The thread that reads standard input calls this when a line is there. */
-static void line_ready(void)
-{
-    WSASetEvent(events[LINE_EVENT]);
-}
+static void connect_to_server(const struct addrinfo *address);
+static void converse(void);
+static DWORD work_until_signalled(void);
+static void work(void);
+static bool is_prime(int number);
+static void send_line(void);
+static void send_rest(void);
+static void send_completed(DWORD bytes);
+static void receive(void);
+static void receive_completed(DWORD bytes);
+static DWORD operation_result(WSAOVERLAPPED *overlapped, const char *tried);
+static void check_outcome(const char *call, const char *tried, int result);
+static void line_ready(void);
+static void prompt_if_all_is_back(void);
+static void narrate_work(void);
+static WSAEVENT create_event(void);
+static WSAOVERLAPPED *fresh_overlapped(WSAOVERLAPPED *overlapped, WSAEVENT event);
 
-static WSAEVENT create_event(void)
+int main(int argc, char **argv)
 {
-    WSAEVENT event = WSACreateEvent(); /* manual-reset: signalled until somebody resets it */
-    if (event == WSA_INVALID_EVENT)
-        fail(WSAGetLastError(), "WSACreateEvent");
-    return event;
+    struct arguments arguments = read_client_arguments(argc, argv);
+    start_narration(arguments.quiet, client_narration_stream());
+    start_winsock();
+
+    /* Step 22-11: an event for the send, an event for the receive, an event for typed lines. */
+    for (int i = 0; i < EVENT_COUNT; i++)
+        events[i] = create_event();
+
+    struct addrinfo *addresses = find_addresses(arguments.host, arguments.port);
+    connect_to_server(addresses);
+    freeaddrinfo(addresses);
+    receive();
+    start_input(&input, line_ready);
+    show_prompt();
+    converse();
+
+    closesocket(connection);
+    for (int i = 0; i < EVENT_COUNT; i++)
+        WSACloseEvent(events[i]);
+    narrate(0, "work", "%d numbers tested, %d while send and receive were in progress, %d primes",
+            numbers_tested, tested_during_both, primes_found);
+    narrate(0, "closesocket", "%lld bytes sent, %lld bytes came back", sent, received);
+    stop_winsock();
+    return 0;
 }
 
 /* Step 22-12: an overlapped socket. Tries one address after the other: localhost is ::1 as well
@@ -83,149 +115,6 @@ static void connect_to_server(const struct addrinfo *address)
         fail(WSAGetLastError(), "setsockopt SO_SNDBUF");
 }
 
-/* Each operation begins with a fresh OVERLAPPED; the event in it is what makes it notify. */
-static WSAOVERLAPPED *fresh_overlapped(WSAOVERLAPPED *overlapped, WSAEVENT event)
-{
-    memset(overlapped, 0, sizeof *overlapped);
-    overlapped->hEvent = event;
-    return overlapped;
-}
-
-/* The three outcomes: done at once (0), in progress (WSA_IO_PENDING), failed. In the first two the
- * event is or will be signalled. */
-static void check_outcome(const char *call, const char *tried, int result)
-{
-    int error = result == 0 ? 0 : WSAGetLastError();
-    if (error != 0 && error != WSA_IO_PENDING)
-        fail(error, "%s %s", tried, server);
-    narrate(0, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
-}
-
-/* Step 22-14: the send begins; the line must not change until it is done. */
-static void send_rest(void)
-{
-    WSABUF rest = {(ULONG)(input.length - line_sent), input.line + line_sent};
-    int result = WSASend(connection, &rest, 1, NULL, 0,
-                         fresh_overlapped(&send_overlapped, events[SEND_EVENT]), NULL);
-    check_outcome("WSASend", "send to", result);
-}
-
-static void narrate_work(void)
-{
-    if (numbers_tested > numbers_told_of)
-        narrate(0, "work", "%d numbers tested meanwhile", numbers_tested - numbers_told_of);
-    numbers_told_of = numbers_tested;
-}
-
-static void send_line(void)
-{
-    narrate_work();
-    WSAResetEvent(events[LINE_EVENT]);
-    if (input.length == 0) { /* the server sees the end, and echoes what it still has */
-        input_ended = true;
-        if (shutdown(connection, SD_SEND) == SOCKET_ERROR)
-            fail(WSAGetLastError(), "shutdown %s", server);
-        narrate(0, "shutdown", "SD_SEND: nothing more to send");
-        return;
-    }
-    sending = true;
-    line_sent = 0;
-    send_rest();
-}
-
-/* Step 22-13: the receive begins before there is anything to receive, and stays in progress while
- * lines are sent. */
-static void receive(void)
-{
-    WSABUF space = {BUFFER_SIZE, buffer};
-    DWORD flags = 0;
-    int result = WSARecv(connection, &space, 1, NULL, &flags,
-                         fresh_overlapped(&receive_overlapped, events[RECEIVE_EVENT]), NULL);
-    check_outcome("WSARecv", "receive from", result);
-}
-
-static void prompt_if_all_is_back(void)
-{
-    if (received == sent && !sending && !input_ended)
-        show_prompt();
-}
-
-/* Step 22-15: how did the operation end? */
-static DWORD operation_result(WSAOVERLAPPED *overlapped, const char *tried)
-{
-    DWORD bytes;
-    DWORD flags; /* the call writes it, whether somebody wants it or not */
-
-    narrate_work();
-    WSAResetEvent(overlapped->hEvent); /* or it would stay signalled if nothing new begins */
-    if (!WSAGetOverlappedResult(connection, overlapped, &bytes, FALSE, &flags))
-        fail(WSAGetLastError(), "%s %s", tried, server);
-    narrate(0, "WSAGetOverlappedResult", "%lu bytes %s", bytes,
-            overlapped == &send_overlapped ? "sent" : "received");
-    return bytes;
-}
-
-static void send_completed(DWORD bytes)
-{
-    line_sent += (int)bytes;
-    sent += bytes;
-    if (line_sent < input.length) {
-        send_rest();
-        return;
-    }
-    sending = false;
-    next_line(&input);
-    prompt_if_all_is_back(); /* the echo may be here before the send is known to be done */
-}
-
-static void receive_completed(DWORD bytes)
-{
-    if (bytes == 0) {
-        open = false;
-        return;
-    }
-    received += bytes;
-    print_echo(buffer, (int)bytes);
-    prompt_if_all_is_back();
-    receive();
-}
-
-static bool is_prime(int number)
-{
-    for (int divisor = 2; divisor <= number / divisor; divisor++)
-        if (number % divisor == 0)
-            return false;
-    return number >= 2;
-}
-
-static void work(void)
-{
-    if (!HasOverlappedIoCompleted(&send_overlapped) &&
-        !HasOverlappedIoCompleted(&receive_overlapped))
-        tested_during_both += NUMBERS_AT_A_TIME;
-    for (int i = 0; i < NUMBERS_AT_A_TIME; i++)
-        primes_found += is_prime(++numbers_tested);
-}
-
-/* Step 22-16: while an echo is on its way the thread works, and only looks at the events in
- * between. With nothing to do, it waits for them. */
-static DWORD work_until_signalled(void)
-{
-    DWORD place;
-
-    do {
-        bool busy = (sending || received < sent) && numbers_tested < NUMBERS;
-        if (busy)
-            work();
-        place =
-            WSAWaitForMultipleEvents(EVENT_COUNT, events, FALSE, busy ? 0 : WSA_INFINITE, FALSE);
-        if (place == WSA_WAIT_FAILED)
-            fail(WSAGetLastError(), "WSAWaitForMultipleEvents");
-    } while (place == WSA_WAIT_TIMEOUT);
-
-    return place - WSA_WAIT_EVENT_0;
-}
-
 static void converse(void)
 {
     while (open) {
@@ -247,30 +136,159 @@ static void converse(void)
              server, received, sent);
 }
 
-int main(int argc, char **argv)
+/* Step 22-16: while an echo is on its way the thread works, and only looks at the events in
+ * between. With nothing to do, it waits for them. */
+static DWORD work_until_signalled(void)
 {
-    struct arguments arguments = read_client_arguments(argc, argv);
-    start_narration(arguments.quiet, client_narration_stream());
-    start_winsock();
+    DWORD place;
 
-    /* Step 22-11: an event for the send, an event for the receive, an event for typed lines. */
-    for (int i = 0; i < EVENT_COUNT; i++)
-        events[i] = create_event();
+    do {
+        bool busy = (sending || received < sent) && numbers_tested < NUMBERS;
+        if (busy)
+            work();
+        place =
+            WSAWaitForMultipleEvents(EVENT_COUNT, events, FALSE, busy ? 0 : WSA_INFINITE, FALSE);
+        if (place == WSA_WAIT_FAILED)
+            fail(WSAGetLastError(), "WSAWaitForMultipleEvents");
+    } while (place == WSA_WAIT_TIMEOUT);
 
-    struct addrinfo *addresses = find_addresses(arguments.host, arguments.port);
-    connect_to_server(addresses);
-    freeaddrinfo(addresses);
+    return place - WSA_WAIT_EVENT_0;
+}
+
+static void work(void)
+{
+    if (!HasOverlappedIoCompleted(&send_overlapped) &&
+        !HasOverlappedIoCompleted(&receive_overlapped))
+        tested_during_both += NUMBERS_AT_A_TIME;
+    for (int i = 0; i < NUMBERS_AT_A_TIME; i++)
+        primes_found += is_prime(++numbers_tested);
+}
+
+static bool is_prime(int number)
+{
+    for (int divisor = 2; divisor <= number / divisor; divisor++)
+        if (number % divisor == 0)
+            return false;
+    return number >= 2;
+}
+
+static void send_line(void)
+{
+    narrate_work();
+    WSAResetEvent(events[LINE_EVENT]);
+    if (input.length == 0) { /* the server sees the end, and echoes what it still has */
+        input_ended = true;
+        if (shutdown(connection, SD_SEND) == SOCKET_ERROR)
+            fail(WSAGetLastError(), "shutdown %s", server);
+        narrate(0, "shutdown", "SD_SEND: nothing more to send");
+        return;
+    }
+    sending = true;
+    line_sent = 0;
+    send_rest();
+}
+
+/* Step 22-14: the send begins; the line must not change until it is done. */
+static void send_rest(void)
+{
+    WSABUF rest = {(ULONG)(input.length - line_sent), input.line + line_sent};
+    int result = WSASend(connection, &rest, 1, NULL, 0,
+                         fresh_overlapped(&send_overlapped, events[SEND_EVENT]), NULL);
+    check_outcome("WSASend", "send to", result);
+}
+
+static void send_completed(DWORD bytes)
+{
+    line_sent += (int)bytes;
+    sent += bytes;
+    if (line_sent < input.length) {
+        send_rest();
+        return;
+    }
+    sending = false;
+    next_line(&input);
+    prompt_if_all_is_back(); /* the echo may be here before the send is known to be done */
+}
+
+/* Step 22-13: the receive begins before there is anything to receive, and stays in progress while
+ * lines are sent. */
+static void receive(void)
+{
+    WSABUF space = {BUFFER_SIZE, buffer};
+    DWORD flags = 0;
+    int result = WSARecv(connection, &space, 1, NULL, &flags,
+                         fresh_overlapped(&receive_overlapped, events[RECEIVE_EVENT]), NULL);
+    check_outcome("WSARecv", "receive from", result);
+}
+
+static void receive_completed(DWORD bytes)
+{
+    if (bytes == 0) {
+        open = false;
+        return;
+    }
+    received += bytes;
+    print_echo(buffer, (int)bytes);
+    prompt_if_all_is_back();
     receive();
-    start_input(&input, line_ready);
-    show_prompt();
-    converse();
+}
 
-    closesocket(connection);
-    for (int i = 0; i < EVENT_COUNT; i++)
-        WSACloseEvent(events[i]);
-    narrate(0, "work", "%d numbers tested, %d while send and receive were in progress, %d primes",
-            numbers_tested, tested_during_both, primes_found);
-    narrate(0, "closesocket", "%lld bytes sent, %lld bytes came back", sent, received);
-    stop_winsock();
-    return 0;
+/* Step 22-15: how did the operation end? */
+static DWORD operation_result(WSAOVERLAPPED *overlapped, const char *tried)
+{
+    DWORD bytes;
+    DWORD flags; /* required by the call, not used here */
+
+    narrate_work();
+    WSAResetEvent(overlapped->hEvent); /* or it would stay signalled if nothing new begins */
+    if (!WSAGetOverlappedResult(connection, overlapped, &bytes, FALSE, &flags))
+        fail(WSAGetLastError(), "%s %s", tried, server);
+    narrate(0, "WSAGetOverlappedResult", "%lu bytes %s", bytes,
+            overlapped == &send_overlapped ? "sent" : "received");
+    return bytes;
+}
+
+/* The three outcomes: completed immediately (0), in progress (WSA_IO_PENDING), failed. In the first
+ * two the event is or will be signalled. */
+static void check_outcome(const char *call, const char *tried, int result)
+{
+    int error = result == 0 ? 0 : WSAGetLastError();
+    if (error != 0 && error != WSA_IO_PENDING)
+        fail(error, "%s %s", tried, server);
+    narrate(0, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
+}
+
+/* The thread that reads standard input calls this when a line is there. */
+static void line_ready(void)
+{
+    WSASetEvent(events[LINE_EVENT]);
+}
+
+static void prompt_if_all_is_back(void)
+{
+    if (received == sent && !sending && !input_ended)
+        show_prompt();
+}
+
+static void narrate_work(void)
+{
+    if (numbers_tested > numbers_told_of)
+        narrate(0, "work", "%d numbers tested meanwhile", numbers_tested - numbers_told_of);
+    numbers_told_of = numbers_tested;
+}
+
+static WSAEVENT create_event(void)
+{
+    WSAEVENT event = WSACreateEvent(); /* manual-reset: signalled until it is reset */
+    if (event == WSA_INVALID_EVENT)
+        fail(WSAGetLastError(), "WSACreateEvent");
+    return event;
+}
+
+/* Each operation begins with a fresh OVERLAPPED; the event in it is what makes it notify. */
+static WSAOVERLAPPED *fresh_overlapped(WSAOVERLAPPED *overlapped, WSAEVENT event)
+{
+    memset(overlapped, 0, sizeof *overlapped);
+    overlapped->hEvent = event;
+    return overlapped;
 }

@@ -1,8 +1,8 @@
 /*
  * Chapter 22: overlapped I/O with events - the echo server.
  *
- * The program lends the system a buffer with WSARecv or WSASend, which return at once. The system
- * transfers the bytes and tells through an event object *that* it is done.
+ * The program lends the system a buffer with WSARecv or WSASend, which return immediately. The
+ * system transfers the bytes and tells through an event object *that* it is done.
  *
  *   cl  /std:c11 server.c ..\common\*.c
  *   gcc -std=c11 server.c ..\common\*.c -o server.exe -lws2_32
@@ -26,8 +26,11 @@ enum {
 
 enum state { RECEIVING, SENDING, CLOSING };
 
-/* A client is receiving, then sends all of it back, then is receiving again ...: what has not
- * been echoed yet is not read, so a client that never reads costs one buffer and no more.
+/* What a call of WSARecv or WSASend came to: see check_outcome. */
+enum outcome { DONE, PENDING, FAILED };
+
+/* For each client the server receives, sends all of it back, and receives again. It reads nothing
+ * new until everything is echoed, so a client that never reads costs exactly one buffer.
  * While the operation is in progress, overlapped and buffer belong to the system. */
 struct client {
     SOCKET socket;
@@ -52,18 +55,53 @@ static int clients_served;
 static long long bytes_echoed;
 static int operations_pending;
 
-/* Ctrl+C is one more event in the same wait. */
-static void request_stop(void)
-{
-    WSASetEvent(events[STOP]);
-}
+static void start_accepting(void);
+static void serve_until_stopped(void);
+static void accept_client(void);
+static void serve_client(DWORD place);
+static void receive(struct client *client);
+static void receive_completed(struct client *client, DWORD bytes);
+static void send_rest(struct client *client);
+static void send_completed(struct client *client, DWORD bytes);
+static bool operation_result(struct client *client, BOOL wait, DWORD *bytes);
+static enum outcome check_outcome(struct client *client, const char *call, int result);
+static void stop_accepting(const char *reason);
+static void stop_serving(void);
+static void request_stop(void);
+static WSAEVENT create_event(void);
+static WSAOVERLAPPED *fresh_overlapped(struct client *client);
+static void add_client(struct client *client);
+static void remove_client(DWORD place);
+static void close_client(struct client *client);
 
-static WSAEVENT create_event(void)
+int main(int argc, char **argv)
 {
-    WSAEVENT event = WSACreateEvent(); /* manual-reset: signalled until somebody resets it */
-    if (event == WSA_INVALID_EVENT)
-        fail(WSAGetLastError(), "WSACreateEvent");
-    return event;
+    struct arguments arguments = read_server_arguments(argc, argv);
+    start_narration(arguments.quiet, stdout);
+    start_winsock();
+
+    /* Step 22-1: an event for the stop, an event for the listener. */
+    events[STOP] = create_event();
+    events[LISTENER] = create_event();
+    event_count = FIRST_CLIENT;
+    call_on_ctrl_c(request_stop);
+
+    /* Step 22-2: a listening socket. Those that it accepts are overlapped because it is. */
+    struct addrinfo *address = find_addresses(arguments.host, arguments.port);
+    listener =
+        WSASocketW(address->ai_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
+    if (listener == INVALID_SOCKET)
+        fail(WSAGetLastError(), "WSASocket");
+    listen_at(listener, address);
+    freeaddrinfo(address);
+    narrate(0, "listen", "64 events a wait: stop, listener, at most %d clients", MAX_CLIENTS);
+
+    start_accepting();
+    serve_until_stopped();
+    stop_serving();
+
+    stop_winsock();
+    return 0;
 }
 
 /* Step 22-3: new clients are announced as in chapter 21. */
@@ -75,132 +113,28 @@ static void start_accepting(void)
     narrate(0, "WSAEventSelect", "listener: FD_ACCEPT");
 }
 
-/* Late clients wait in the listener's backlog until there is a place for them. */
-static void stop_accepting(const char *reason)
+/* Step 22-9: one thread waits for everything that can happen. */
+static void serve_until_stopped(void)
 {
-    if (WSAEventSelect(listener, events[LISTENER], 0) == SOCKET_ERROR)
-        fail(WSAGetLastError(), "WSAEventSelect of the listener");
-    WSAResetEvent(events[LISTENER]);
-    accepting = false;
-    narrate(0, "WSAEventSelect", "listener: nothing, %s", reason);
-}
+    for (;;) {
+        narrate(0, "WSAWaitForMultipleEvents", "wait for one of %lu events", event_count);
+        DWORD place = WSAWaitForMultipleEvents(event_count, events, FALSE, WSA_INFINITE, FALSE);
+        if (place == WSA_WAIT_FAILED)
+            fail(WSAGetLastError(), "WSAWaitForMultipleEvents");
+        place -= WSA_WAIT_EVENT_0;
+        narrate(0, "WSAWaitForMultipleEvents", "event %lu is signalled", place);
 
-static void add_client(struct client *client)
-{
-    events[event_count] = client->event;
-    clients[event_count] = client;
-    event_count++;
-}
-
-static void remove_client(DWORD place)
-{
-    event_count--;
-    for (DWORD i = place; i < event_count; i++) {
-        events[i] = events[i + 1];
-        clients[i] = clients[i + 1];
-    }
-}
-
-/* Only for a client without an operation in progress: the system still writes into the others. */
-static void close_client(struct client *client)
-{
-    closesocket(client->socket);
-    WSACloseEvent(client->event);
-    narrate(client->number, "closesocket", "closed");
-    free(client);
-}
-
-/* Each operation begins with a fresh OVERLAPPED; the event in it is what makes it notify. */
-static WSAOVERLAPPED *fresh_overlapped(struct client *client)
-{
-    memset(&client->overlapped, 0, sizeof client->overlapped);
-    client->overlapped.hEvent = client->event;
-    return &client->overlapped;
-}
-
-/* Step 22-7: WSARecv and WSASend have three outcomes.
- *   0               done at once; the event is signalled already
- *   WSA_IO_PENDING  in progress; the event will be signalled
- *   another error   failed: nothing is in progress, and the event will never be signalled */
-enum outcome { DONE, PENDING, FAILED };
-
-static enum outcome check_outcome(struct client *client, const char *call, int result)
-{
-    int error = result == 0 ? 0 : WSAGetLastError();
-    if (error != 0 && error != WSA_IO_PENDING) {
-        narrate_failure(client->number, call, error);
-        client->state = CLOSING;
-        return FAILED;
-    }
-    operations_pending++;
-    narrate(client->number, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
-    return error == 0 ? DONE : PENDING;
-}
-
-/* Step 22-8: how did the operation end? Returns false if it failed. With wait, the call itself
- * waits until the operation is done. */
-static bool operation_result(struct client *client, BOOL wait, DWORD *bytes)
-{
-    DWORD flags; /* the call writes it, whether somebody wants it or not */
-    BOOL succeeded =
-        WSAGetOverlappedResult(client->socket, &client->overlapped, bytes, wait, &flags);
-    int error = WSAGetLastError();
-
-    operations_pending--;
-    if (!succeeded) {
-        narrate_failure(client->number, "WSAGetOverlappedResult", error);
-        client->state = CLOSING;
-        return false;
-    }
-    narrate(client->number, "WSAGetOverlappedResult", "%lu bytes %s", *bytes,
-            client->state == SENDING ? "sent" : "received");
-    return true;
-}
-
-static void send_completed(struct client *client, DWORD bytes)
-{
-    client->sent += (int)bytes;
-    bytes_echoed += bytes;
-}
-
-/* Step 22-6: send until all is sent, or until a send is pending. A send that is done at once can
- * ask for its result at once: that saves a wait. */
-static void send_rest(struct client *client)
-{
-    client->state = SENDING;
-    while (client->sent < client->received) {
-        WSABUF rest = {(ULONG)(client->received - client->sent), client->buffer + client->sent};
-        int result = WSASend(client->socket, &rest, 1, NULL, 0, fresh_overlapped(client), NULL);
-        DWORD bytes;
-        if (check_outcome(client, "WSASend", result) != DONE ||
-            !operation_result(client, FALSE, &bytes))
+        if (place == STOP)
             return;
-        send_completed(client, bytes);
+        if (place == LISTENER) {
+            WSANETWORKEVENTS happened;
+            if (WSAEnumNetworkEvents(listener, events[LISTENER], &happened) == SOCKET_ERROR)
+                fail(WSAGetLastError(), "WSAEnumNetworkEvents of the listener");
+            accept_client();
+        } else {
+            serve_client(place);
+        }
     }
-    client->state = RECEIVING;
-}
-
-static void receive_completed(struct client *client, DWORD bytes)
-{
-    if (bytes == 0) { /* the client has sent all it wanted, and all of it is echoed */
-        shutdown(client->socket, SD_SEND);
-        client->state = CLOSING;
-        return;
-    }
-    /* TODO FRAME: a receive ends anywhere, in the middle of a message, too. */
-    client->received = (int)bytes;
-    client->sent = 0;
-    send_rest(client);
-}
-
-/* Step 22-5: the receive begins before there is anything to receive. One that is done at once is
- * left to the wait all the same, so that nobody can keep this thread to himself. */
-static void receive(struct client *client)
-{
-    WSABUF space = {BUFFER_SIZE, client->buffer}; /* all of it, each time */
-    DWORD flags = 0;
-    int result = WSARecv(client->socket, &space, 1, NULL, &flags, fresh_overlapped(client), NULL);
-    check_outcome(client, "WSARecv", result);
 }
 
 /* Step 22-4: FD_ACCEPT says that a client has connected. One accept makes it come again if there
@@ -261,8 +195,8 @@ static void serve_client(DWORD place)
     if (client->state == RECEIVING)
         receive(client);
 
-    /* A wait returns the lowest of the signalled events. So whoever was served goes to the back:
-     * then the lowest is always the client that was served longest ago, and nobody starves. */
+    /* A wait returns the lowest of the signalled events. So a client that was served goes to
+     * the back: then the lowest is always the one that was served longest ago, and none starves. */
     remove_client(place);
     if (client->state == CLOSING) {
         close_client(client);
@@ -273,34 +207,105 @@ static void serve_client(DWORD place)
     }
 }
 
-/* Step 22-9: one thread waits for everything that can happen. */
-static void serve_until_stopped(void)
+/* Step 22-5: the receive begins before there is anything to receive. Even one that completes
+ * immediately is handled by the wait, so that no client can monopolise this thread. */
+static void receive(struct client *client)
 {
-    for (;;) {
-        narrate(0, "WSAWaitForMultipleEvents", "wait for one of %lu events", event_count);
-        DWORD place = WSAWaitForMultipleEvents(event_count, events, FALSE, WSA_INFINITE, FALSE);
-        if (place == WSA_WAIT_FAILED)
-            fail(WSAGetLastError(), "WSAWaitForMultipleEvents");
-        place -= WSA_WAIT_EVENT_0;
-        narrate(0, "WSAWaitForMultipleEvents", "event %lu is signalled", place);
+    WSABUF space = {BUFFER_SIZE, client->buffer}; /* all of it, each time */
+    DWORD flags = 0;
+    int result = WSARecv(client->socket, &space, 1, NULL, &flags, fresh_overlapped(client), NULL);
+    check_outcome(client, "WSARecv", result);
+}
 
-        if (place == STOP)
-            return;
-        if (place == LISTENER) {
-            WSANETWORKEVENTS happened;
-            if (WSAEnumNetworkEvents(listener, events[LISTENER], &happened) == SOCKET_ERROR)
-                fail(WSAGetLastError(), "WSAEnumNetworkEvents of the listener");
-            accept_client();
-        } else {
-            serve_client(place);
-        }
+static void receive_completed(struct client *client, DWORD bytes)
+{
+    if (bytes == 0) { /* the client has sent all it wanted, and all of it is echoed */
+        shutdown(client->socket, SD_SEND);
+        client->state = CLOSING;
+        return;
     }
+    /* TODO FRAME: a receive ends anywhere, in the middle of a message, too. */
+    client->received = (int)bytes;
+    client->sent = 0;
+    send_rest(client);
+}
+
+/* Step 22-6: send until all is sent, or until a send is pending. The result of a send that
+ * completed immediately is there already: asking for it now saves a wait. */
+static void send_rest(struct client *client)
+{
+    client->state = SENDING;
+    while (client->sent < client->received) {
+        WSABUF rest = {(ULONG)(client->received - client->sent), client->buffer + client->sent};
+        int result = WSASend(client->socket, &rest, 1, NULL, 0, fresh_overlapped(client), NULL);
+        DWORD bytes;
+        if (check_outcome(client, "WSASend", result) != DONE ||
+            !operation_result(client, FALSE, &bytes))
+            return;
+        send_completed(client, bytes);
+    }
+    client->state = RECEIVING;
+}
+
+static void send_completed(struct client *client, DWORD bytes)
+{
+    client->sent += (int)bytes;
+    bytes_echoed += bytes;
+}
+
+/* Step 22-8: how did the operation end? Returns false if it failed. With wait, the call itself
+ * waits until the operation is done. */
+static bool operation_result(struct client *client, BOOL wait, DWORD *bytes)
+{
+    DWORD flags; /* required by the call, not used here */
+    BOOL succeeded =
+        WSAGetOverlappedResult(client->socket, &client->overlapped, bytes, wait, &flags);
+    int error = WSAGetLastError();
+
+    operations_pending--;
+    if (!succeeded) {
+        narrate_failure(client->number, "WSAGetOverlappedResult", error);
+        client->state = CLOSING;
+        return false;
+    }
+    narrate(client->number, "WSAGetOverlappedResult", "%lu bytes %s", *bytes,
+            client->state == SENDING ? "sent" : "received");
+    return true;
+}
+
+/* Step 22-7: WSARecv and WSASend have three outcomes.
+ *   0               completed immediately; the event is signalled already
+ *   WSA_IO_PENDING  in progress; the event will be signalled
+ *   another error   failed: nothing is in progress, and the event will never be signalled */
+static enum outcome check_outcome(struct client *client, const char *call, int result)
+{
+    int error = result == 0 ? 0 : WSAGetLastError();
+    if (error != 0 && error != WSA_IO_PENDING) {
+        narrate_failure(client->number, call, error);
+        client->state = CLOSING;
+        return FAILED;
+    }
+    operations_pending++;
+    narrate(client->number, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
+    return error == 0 ? DONE : PENDING;
+}
+
+/* Late clients wait in the listener's backlog until there is a place for them. */
+static void stop_accepting(const char *reason)
+{
+    if (WSAEventSelect(listener, events[LISTENER], 0) == SOCKET_ERROR)
+        fail(WSAGetLastError(), "WSAEventSelect of the listener");
+    WSAResetEvent(events[LISTENER]);
+    accepting = false;
+    narrate(0, "WSAEventSelect", "listener: nothing, %s", reason);
 }
 
 /* Step 22-10: every client has an operation in progress, and the system may write into its buffer
  * until that has completed. So it is cancelled first, then waited for, then freed. */
 static void stop_serving(void)
 {
+    narrate(0, "CancelIoEx", "%d operations cancelled (WSA_OPERATION_ABORTED)", operations_pending);
+    pause_narration(); /* leave this out to see each of them end */
     closesocket(listener);
     for (DWORD i = FIRST_CLIENT; i < event_count; i++) {
         struct client *client = clients[i];
@@ -312,37 +317,56 @@ static void stop_serving(void)
             send_completed(client, bytes); /* it was faster */
         close_client(client);
     }
+    resume_narration();
+    narrate(0, "closesocket", "all clients are closed");
     WSACloseEvent(events[LISTENER]);
     /* events[STOP] is left to the system: request_stop may still be inside WSASetEvent. */
     print_summary(clients_served, bytes_echoed, operations_pending);
 }
 
-int main(int argc, char **argv)
+/* Ctrl+C is one more event in the same wait. */
+static void request_stop(void)
 {
-    struct arguments arguments = read_server_arguments(argc, argv);
-    start_narration(arguments.quiet, stdout);
-    start_winsock();
+    WSASetEvent(events[STOP]);
+}
 
-    /* Step 22-1: an event for the stop, an event for the listener. */
-    events[STOP] = create_event();
-    events[LISTENER] = create_event();
-    event_count = FIRST_CLIENT;
-    call_on_ctrl_c(request_stop);
+static WSAEVENT create_event(void)
+{
+    WSAEVENT event = WSACreateEvent(); /* manual-reset: signalled until it is reset */
+    if (event == WSA_INVALID_EVENT)
+        fail(WSAGetLastError(), "WSACreateEvent");
+    return event;
+}
 
-    /* Step 22-2: a listening socket. Those that it accepts are overlapped because it is. */
-    struct addrinfo *address = find_addresses(arguments.host, arguments.port);
-    listener =
-        WSASocketW(address->ai_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
-    if (listener == INVALID_SOCKET)
-        fail(WSAGetLastError(), "WSASocket");
-    listen_at(listener, address);
-    freeaddrinfo(address);
-    narrate(0, "listen", "64 events a wait: stop, listener, at most %d clients", MAX_CLIENTS);
+/* Each operation begins with a fresh OVERLAPPED; the event in it is what makes it notify. */
+static WSAOVERLAPPED *fresh_overlapped(struct client *client)
+{
+    memset(&client->overlapped, 0, sizeof client->overlapped);
+    client->overlapped.hEvent = client->event;
+    return &client->overlapped;
+}
 
-    start_accepting();
-    serve_until_stopped();
-    stop_serving();
+static void add_client(struct client *client)
+{
+    events[event_count] = client->event;
+    clients[event_count] = client;
+    event_count++;
+}
 
-    stop_winsock();
-    return 0;
+static void remove_client(DWORD place)
+{
+    event_count--;
+    for (DWORD i = place; i < event_count; i++) {
+        events[i] = events[i + 1];
+        clients[i] = clients[i + 1];
+    }
+}
+
+/* Only for a client without an operation in progress: the system still writes into the others. */
+static void close_client(struct client *client)
+{
+    closesocket(client->socket);
+    WSACloseEvent(client->event);
+    narrate(client->number, "closesocket", "closed");
+    free(client);
 }

@@ -1,16 +1,16 @@
 /*
  * Chapter 23: I/O completion ports - the echo server.
  *
- * The program lends the system a buffer with WSARecv or WSASend, which return at once. The system
- * transfers the bytes and queues a packet at a port when it is done; some threads take the packets
- * one after the other, each of them whichever comes next.
+ * The program lends the system a buffer with WSARecv or WSASend, which return immediately. The
+ * system transfers the bytes and queues a packet at a port when it is done; each of several threads
+ * takes the next packet, again and again.
  *
  *   cl  /std:c11 server.c ..\common\*.c
  *   gcc -std=c11 server.c ..\common\*.c -o server.exe -lws2_32
  *
- * Left simple on purpose: when memory runs out, the server ends; a stop breaks off what is still on its
- * way; and sockets must be Windows' own, not those of an old filter (a layered provider whose handles
- * are not handles of the system), for which packets cannot be skipped.
+ * Left simple on purpose: when memory runs out, the server ends; a stop breaks off what is still on
+ * its way; and the sockets must be those of Windows itself: packets cannot be skipped for those of
+ * a layered provider (an old kind of filter), whose handles are not handles of the system.
  */
 #include "../common/common.h"
 
@@ -28,11 +28,15 @@ enum key { STOP, LISTENER, CLIENT };
 
 enum state { ACCEPTING, RECEIVING, SENDING };
 
-/* A client is receiving, then sends all of it back, then is receiving again ...: what has not
- * been echoed yet is not read, so a client that never reads costs one buffer and no more.
+/* What a call of WSARecv or WSASend came to: see check_outcome. */
+enum outcome { DONE, PENDING, FAILED };
+
+/* For each client the server receives, sends all of it back, and receives again. It reads nothing
+ * new until everything is echoed, so a client that never reads costs exactly one buffer.
  * While the operation is in progress, overlapped and buffer belong to the system. After that, the
  * client belongs to the thread that took the packet, until this thread begins the next operation.
- * There is never a second operation, so never a second thread: a client needs no lock. */
+ * A client never has two operations in progress, so two threads never touch it at the same time:
+ * it needs no lock. */
 struct client {
     SOCKET socket;
     int number;
@@ -63,144 +67,72 @@ static volatile LONG clients_served;
 static volatile LONG64 bytes_echoed;
 static volatile LONG operations_pending;
 
-/* Ctrl+C is one more packet at the same port: one for each worker. */
-static void request_stop(void)
+/* This server understands one option that the others do not have. */
+static const struct number_option options[] = {
+    {.name = "--threads",
+     .lowest = 1,
+     .highest = 64,
+     .number = &worker_count,
+     .help = "number of workers, 1 to 64 (default: one for each processor)"},
+    {.name = NULL},
+};
+
+static void associate(SOCKET socket, ULONG_PTR key);
+static void start_accepting(void);
+static bool begin_accept(void);
+static void start_workers(void);
+static void serve_until_stopped(void);
+static DWORD WINAPI work(void *nothing);
+static bool take_packet(void);
+static void accept_client(struct client *client);
+static void serve_client(struct client *client, enum key key);
+static void receive(struct client *client);
+static void receive_completed(struct client *client, DWORD bytes);
+static void send_rest(struct client *client);
+static void send_completed(struct client *client, DWORD bytes);
+static bool operation_result(struct client *client, DWORD *bytes);
+static enum outcome check_outcome(int number, const char *call, int result);
+static void stop_serving(void);
+static void request_stop(void);
+static int processor_count(void);
+static void find_accept_ex(void);
+static WSAOVERLAPPED *fresh_overlapped(struct client *client);
+static void add_client(struct client *client);
+static void remove_client(struct client *client);
+static void close_client(struct client *client);
+
+int main(int argc, char **argv)
 {
-    for (int i = 0; i < worker_count; i++)
-        PostQueuedCompletionStatus(completion_port, 0, STOP, NULL);
-}
+    worker_count = processor_count();
+    struct arguments arguments = read_server_arguments_with(argc, argv, options);
+    start_narration(arguments.quiet, stdout);
+    start_winsock();
 
-static void add_client(struct client *client)
-{
-    AcquireSRWLockExclusive(&clients_lock);
-    client->next = clients;
-    if (clients != NULL)
-        clients->previous = client;
-    clients = client;
-    ReleaseSRWLockExclusive(&clients_lock);
-}
+    /* Step 23-1: a port. It lets as many workers run at a time as there are processors (0). */
+    completion_port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0);
+    if (completion_port == NULL)
+        fail((int)GetLastError(), "CreateIoCompletionPort");
+    call_on_ctrl_c(request_stop);
 
-static void remove_client(struct client *client)
-{
-    AcquireSRWLockExclusive(&clients_lock);
-    if (client->next != NULL)
-        client->next->previous = client->previous;
-    if (client->previous != NULL)
-        client->previous->next = client->next;
-    else
-        clients = client->next;
-    ReleaseSRWLockExclusive(&clients_lock);
-}
+    /* Step 23-2: a listening socket. */
+    struct addrinfo *address = find_addresses(arguments.host, arguments.port);
+    listener_family = address->ai_family;
+    listener = WSASocketW(listener_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
+    if (listener == INVALID_SOCKET)
+        fail(WSAGetLastError(), "WSASocket");
+    listen_at(listener, address);
+    freeaddrinfo(address);
+    narrate(0, "listen", "%d workers", worker_count);
 
-/* Only for a client without an operation in progress: the system still writes into the others. */
-static void close_client(struct client *client)
-{
-    closesocket(client->socket);
-    remove_client(client);
-    narrate(client->number, "closesocket", "closed");
-    free(client);
-}
+    find_accept_ex();
+    associate(listener, LISTENER);
+    start_accepting();
+    start_workers();
+    serve_until_stopped();
+    stop_serving();
 
-/* Each operation begins with a fresh OVERLAPPED. It needs no event: a packet is queued. */
-static WSAOVERLAPPED *fresh_overlapped(struct client *client)
-{
-    memset(&client->overlapped, 0, sizeof client->overlapped);
-    InterlockedIncrement(&operations_pending);
-    return &client->overlapped;
-}
-
-/* Step 23-8: WSARecv and WSASend have three outcomes.
- *   0               done at once; no packet is queued, because accept_client has asked for that
- *   WSA_IO_PENDING  in progress; a packet will be queued. Another thread may have taken it already,
- *                   and freed the client: so nothing but its number may be used from here on
- *   another error   failed: nothing is in progress, and no packet will be queued */
-enum outcome { DONE, PENDING, FAILED };
-
-static enum outcome check_outcome(int number, const char *call, int result)
-{
-    int error = result == 0 ? 0 : WSAGetLastError();
-    if (error != 0 && error != WSA_IO_PENDING) {
-        InterlockedDecrement(&operations_pending);
-        narrate_failure(number, call, error);
-        return FAILED;
-    }
-    narrate(number, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
-    return error == 0 ? DONE : PENDING;
-}
-
-/* Step 23-9: how did the operation end? Returns false if it failed. The packet says it too, but not
- * with Winsock's errors. */
-static bool operation_result(struct client *client, DWORD *bytes)
-{
-    SOCKET socket = client->state == ACCEPTING ? listener : client->socket;
-    DWORD flags; /* the call writes it, whether somebody wants it or not */
-    BOOL succeeded = WSAGetOverlappedResult(socket, &client->overlapped, bytes, FALSE, &flags);
-    int error = WSAGetLastError();
-
-    InterlockedDecrement(&operations_pending);
-    if (!succeeded)
-        narrate_failure(client->number, "WSAGetOverlappedResult", error);
-    else if (client->state != ACCEPTING)
-        narrate(client->number, "WSAGetOverlappedResult", "%lu bytes %s", *bytes,
-                client->state == SENDING ? "sent" : "received");
-    return succeeded;
-}
-
-/* Step 23-7: the receive begins before there is anything to receive. One that is done at once is
- * queued as a packet all the same, so that nobody can keep a thread to himself. */
-static void receive(struct client *client)
-{
-    WSABUF space = {BUFFER_SIZE, client->buffer}; /* all of it, each time */
-    DWORD flags = 0;
-    int number = client->number;
-    client->state = RECEIVING;
-    int result = WSARecv(client->socket, &space, 1, NULL, &flags, fresh_overlapped(client), NULL);
-    enum outcome outcome = check_outcome(number, "WSARecv", result);
-    if (outcome == FAILED)
-        close_client(client);
-    else if (outcome == DONE &&
-             !PostQueuedCompletionStatus(completion_port, 0, CLIENT, &client->overlapped))
-        fail((int)GetLastError(), "PostQueuedCompletionStatus");
-}
-
-static void send_completed(struct client *client, DWORD bytes)
-{
-    /* TODO COUNT: this client's own bytes. */
-    client->sent += (int)bytes;
-    InterlockedExchangeAdd64(&bytes_echoed, bytes);
-}
-
-/* Step 23-6: send until all is sent, or until a send is pending. */
-static void send_rest(struct client *client)
-{
-    int number = client->number;
-    client->state = SENDING;
-    while (client->sent < client->received) {
-        WSABUF rest = {(ULONG)(client->received - client->sent), client->buffer + client->sent};
-        int result = WSASend(client->socket, &rest, 1, NULL, 0, fresh_overlapped(client), NULL);
-        enum outcome outcome = check_outcome(number, "WSASend", result);
-        DWORD bytes;
-        if (outcome == PENDING)
-            return;
-        if (outcome == FAILED || !operation_result(client, &bytes)) {
-            close_client(client);
-            return;
-        }
-        send_completed(client, bytes);
-    }
-    receive(client);
-}
-
-static void receive_completed(struct client *client, DWORD bytes)
-{
-    if (bytes == 0) { /* the client has sent all it wanted, and all of it is echoed */
-        shutdown(client->socket, SD_SEND);
-        close_client(client);
-        return;
-    }
-    client->received = (int)bytes;
-    client->sent = 0;
-    send_rest(client);
+    stop_winsock();
+    return 0;
 }
 
 /* Step 23-3: from now on the packets of the socket's operations come to the port, with this key. */
@@ -210,6 +142,18 @@ static void associate(SOCKET socket, ULONG_PTR key)
         fail((int)GetLastError(), "CreateIoCompletionPort for a socket");
     narrate(0, "CreateIoCompletionPort", "a socket, with the key %s",
             key == LISTENER ? "LISTENER" : "CLIENT");
+}
+
+/* Several accepts are in progress, because several clients may connect at the same time. */
+static void start_accepting(void)
+{
+    int begun = 0;
+    while (!stopping && accepts_pending < ACCEPTS && begin_accept())
+        begun++;
+    if (begun > 0)
+        narrate(0, "AcceptEx", "%d begun, %ld in progress", begun, accepts_pending);
+    if (!stopping && clients == NULL)
+        fail(0, "not one client can be accepted");
 }
 
 /* Step 23-4: AcceptEx begins an accept, into a socket that is there already. With length 0 it does
@@ -241,19 +185,63 @@ static bool begin_accept(void)
         close_client(client);
         return false;
     }
-    return true; /* a packet will be queued, even if it was done at once: the listener skips none */
+    return true; /* a packet will be queued, even after 0: the listener skips none */
 }
 
-/* Several accepts are in progress, because several clients may connect at the same time. */
-static void start_accepting(void)
+static void start_workers(void)
 {
-    int begun = 0;
-    while (!stopping && accepts_pending < ACCEPTS && begin_accept())
-        begun++;
-    if (begun > 0)
-        narrate(0, "AcceptEx", "%d begun, %ld in progress", begun, accepts_pending);
-    if (!stopping && clients == NULL)
-        fail(0, "not one client can be accepted");
+    workers = calloc((size_t)worker_count, sizeof *workers);
+    if (workers == NULL)
+        fail(WSA_NOT_ENOUGH_MEMORY, "memory for %d workers", worker_count);
+    for (int i = 0; i < worker_count; i++) {
+        workers[i] = CreateThread(NULL, 0, work, NULL, 0, NULL);
+        if (workers[i] == NULL)
+            fail((int)GetLastError(), "CreateThread");
+    }
+}
+
+/* The workers do it all; this thread waits until each of them has taken its packet of the stop. */
+static void serve_until_stopped(void)
+{
+    for (int i = 0; i < worker_count; i++) {
+        WaitForSingleObject(workers[i], INFINITE);
+        CloseHandle(workers[i]);
+    }
+    free(workers);
+}
+
+static DWORD WINAPI work(void *nothing)
+{
+    (void)nothing;
+    while (take_packet())
+        continue;
+    return 0;
+}
+
+/* Step 23-10: the next packet, whatever it is about. Returns false for the packet of request_stop.
+ * There are three outcomes: an operation is done; it failed (FALSE, but there is an OVERLAPPED);
+ * the port itself failed (FALSE and NULL). */
+static bool take_packet(void)
+{
+    DWORD bytes;
+    ULONG_PTR key;
+    OVERLAPPED *overlapped;
+
+    /* TODO BATCH: one call takes one packet. */
+    narrate(0, "GetQueuedCompletionStatus", "wait for a packet");
+    BOOL succeeded =
+        GetQueuedCompletionStatus(completion_port, &bytes, &key, &overlapped, INFINITE);
+    if (!succeeded && overlapped == NULL)
+        fail((int)GetLastError(), "GetQueuedCompletionStatus");
+    narrate(0, "GetQueuedCompletionStatus", "a packet of %s%s",
+            key == STOP       ? "the stop"
+            : key == LISTENER ? "the listener"
+                              : "a client",
+            succeeded ? "" : ": the operation failed");
+    if (key == STOP)
+        return false;
+    serve_client(CONTAINING_RECORD(overlapped, struct client, overlapped), (enum key)key);
+    return true;
 }
 
 /* Step 23-5: the socket takes over what the listener is set to, and can be used from then on. */
@@ -295,60 +283,96 @@ static void serve_client(struct client *client, enum key key)
     start_accepting(); /* one has been accepted, or one has left */
 }
 
-/* Step 23-10: the next packet, whoever it is about. Returns false for the packet of request_stop.
- * There are three outcomes: an operation is done; it failed (FALSE, but there is an OVERLAPPED);
- * the port itself failed (FALSE and NULL). */
-static bool take_packet(void)
+/* Step 23-7: the receive begins before there is anything to receive. Even one that completes
+ * immediately is queued as a packet, so that no client can monopolise a worker. */
+static void receive(struct client *client)
 {
-    DWORD bytes;
-    ULONG_PTR key;
-    OVERLAPPED *overlapped;
-
-    /* TODO BATCH: one call takes one packet. */
-    narrate(0, "GetQueuedCompletionStatus", "wait for a packet");
-    BOOL succeeded =
-        GetQueuedCompletionStatus(completion_port, &bytes, &key, &overlapped, INFINITE);
-    if (!succeeded && overlapped == NULL)
-        fail((int)GetLastError(), "GetQueuedCompletionStatus");
-    narrate(0, "GetQueuedCompletionStatus", "a packet of %s%s",
-            key == STOP       ? "the stop"
-            : key == LISTENER ? "the listener"
-                              : "a client",
-            succeeded ? "" : ": the operation failed");
-    if (key == STOP)
-        return false;
-    serve_client(CONTAINING_RECORD(overlapped, struct client, overlapped), (enum key)key);
-    return true;
+    WSABUF space = {BUFFER_SIZE, client->buffer}; /* all of it, each time */
+    DWORD flags = 0;
+    int number = client->number;
+    client->state = RECEIVING;
+    int result = WSARecv(client->socket, &space, 1, NULL, &flags, fresh_overlapped(client), NULL);
+    enum outcome outcome = check_outcome(number, "WSARecv", result);
+    if (outcome == FAILED)
+        close_client(client);
+    else if (outcome == DONE &&
+             !PostQueuedCompletionStatus(completion_port, 0, CLIENT, &client->overlapped))
+        fail((int)GetLastError(), "PostQueuedCompletionStatus");
 }
 
-static DWORD WINAPI work(void *nothing)
+static void receive_completed(struct client *client, DWORD bytes)
 {
-    (void)nothing;
-    while (take_packet())
-        continue;
-    return 0;
-}
-
-static void start_workers(void)
-{
-    workers = calloc((size_t)worker_count, sizeof *workers);
-    if (workers == NULL)
-        fail(WSA_NOT_ENOUGH_MEMORY, "memory for %d workers", worker_count);
-    for (int i = 0; i < worker_count; i++) {
-        workers[i] = CreateThread(NULL, 0, work, NULL, 0, NULL);
-        if (workers[i] == NULL)
-            fail((int)GetLastError(), "CreateThread");
+    if (bytes == 0) { /* the client has sent all it wanted, and all of it is echoed */
+        shutdown(client->socket, SD_SEND);
+        close_client(client);
+        return;
     }
+    client->received = (int)bytes;
+    client->sent = 0;
+    send_rest(client);
 }
 
-/* The workers do it all; this thread waits until each of them has taken its packet of the stop. */
-static void serve_until_stopped(void)
+/* Step 23-6: send until all is sent, or until a send is pending. */
+static void send_rest(struct client *client)
 {
-    for (int i = 0; i < worker_count; i++) {
-        WaitForSingleObject(workers[i], INFINITE);
-        CloseHandle(workers[i]);
+    int number = client->number;
+    client->state = SENDING;
+    while (client->sent < client->received) {
+        WSABUF rest = {(ULONG)(client->received - client->sent), client->buffer + client->sent};
+        int result = WSASend(client->socket, &rest, 1, NULL, 0, fresh_overlapped(client), NULL);
+        enum outcome outcome = check_outcome(number, "WSASend", result);
+        DWORD bytes;
+        if (outcome == PENDING)
+            return;
+        if (outcome == FAILED || !operation_result(client, &bytes)) {
+            close_client(client);
+            return;
+        }
+        send_completed(client, bytes);
     }
-    free(workers);
+    receive(client);
+}
+
+static void send_completed(struct client *client, DWORD bytes)
+{
+    /* TODO COUNT: this client's own bytes. */
+    client->sent += (int)bytes;
+    InterlockedExchangeAdd64(&bytes_echoed, bytes);
+}
+
+/* Step 23-9: how did the operation end? Returns false if it failed. The packet says it too, but not
+ * with Winsock's errors. */
+static bool operation_result(struct client *client, DWORD *bytes)
+{
+    SOCKET socket = client->state == ACCEPTING ? listener : client->socket;
+    DWORD flags; /* required by the call, not used here */
+    BOOL succeeded = WSAGetOverlappedResult(socket, &client->overlapped, bytes, FALSE, &flags);
+    int error = WSAGetLastError();
+
+    InterlockedDecrement(&operations_pending);
+    if (!succeeded)
+        narrate_failure(client->number, "WSAGetOverlappedResult", error);
+    else if (client->state != ACCEPTING)
+        narrate(client->number, "WSAGetOverlappedResult", "%lu bytes %s", *bytes,
+                client->state == SENDING ? "sent" : "received");
+    return succeeded;
+}
+
+/* Step 23-8: WSARecv and WSASend have three outcomes.
+ *   0               completed immediately; no packet is queued: accept_client asked for that
+ *   WSA_IO_PENDING  in progress; a packet will be queued. Another thread may have taken it already,
+ *                   and freed the client: so nothing but its number may be used from here on
+ *   another error   failed: nothing is in progress, and no packet will be queued */
+static enum outcome check_outcome(int number, const char *call, int result)
+{
+    int error = result == 0 ? 0 : WSAGetLastError();
+    if (error != 0 && error != WSA_IO_PENDING) {
+        InterlockedDecrement(&operations_pending);
+        narrate_failure(number, call, error);
+        return FAILED;
+    }
+    narrate(number, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
+    return error == 0 ? DONE : PENDING;
 }
 
 /* Step 23-11: every client has an operation in progress, or a packet in the queue, and the system
@@ -357,6 +381,9 @@ static void serve_until_stopped(void)
 static void stop_serving(void)
 {
     stopping = true;
+    narrate(0, "CancelIoEx", "%ld operations cancelled (WSA_OPERATION_ABORTED)",
+            operations_pending);
+    pause_narration(); /* leave this out to see each of them end */
     for (struct client *client = clients; client != NULL; client = client->next) {
         SOCKET socket = client->state == ACCEPTING ? listener : client->socket;
         if (!CancelIoEx((HANDLE)socket, &client->overlapped) &&
@@ -365,9 +392,25 @@ static void stop_serving(void)
     }
     while (clients != NULL)
         take_packet();
+    resume_narration();
     closesocket(listener);
+    narrate(0, "closesocket", "all clients are closed");
     CloseHandle(completion_port);
     print_summary((int)clients_served, bytes_echoed, (int)operations_pending);
+}
+
+/* Ctrl+C is one more packet at the same port: one for each worker. */
+static void request_stop(void)
+{
+    for (int i = 0; i < worker_count; i++)
+        PostQueuedCompletionStatus(completion_port, 0, STOP, NULL);
+}
+
+static int processor_count(void)
+{
+    SYSTEM_INFO system;
+    GetSystemInfo(&system);
+    return (int)system.dwNumberOfProcessors;
 }
 
 /* AcceptEx is not in the import library: the socket's provider tells where it is. */
@@ -380,36 +423,41 @@ static void find_accept_ex(void)
         fail(WSAGetLastError(), "find AcceptEx");
 }
 
-int main(int argc, char **argv)
+/* Each operation begins with a fresh OVERLAPPED. It needs no event: a packet is queued. */
+static WSAOVERLAPPED *fresh_overlapped(struct client *client)
 {
-    struct arguments arguments = read_threaded_server_arguments(argc, argv);
-    start_narration(arguments.quiet, stdout);
-    start_winsock();
+    memset(&client->overlapped, 0, sizeof client->overlapped);
+    InterlockedIncrement(&operations_pending);
+    return &client->overlapped;
+}
 
-    /* Step 23-1: a port. It lets as many workers run at a time as there are processors (0). */
-    completion_port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0);
-    if (completion_port == NULL)
-        fail((int)GetLastError(), "CreateIoCompletionPort");
-    worker_count = arguments.threads;
-    call_on_ctrl_c(request_stop);
+static void add_client(struct client *client)
+{
+    AcquireSRWLockExclusive(&clients_lock);
+    client->next = clients;
+    if (clients != NULL)
+        clients->previous = client;
+    clients = client;
+    ReleaseSRWLockExclusive(&clients_lock);
+}
 
-    /* Step 23-2: a listening socket. */
-    struct addrinfo *address = find_addresses(arguments.host, arguments.port);
-    listener_family = address->ai_family;
-    listener = WSASocketW(listener_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
-    if (listener == INVALID_SOCKET)
-        fail(WSAGetLastError(), "WSASocket");
-    listen_at(listener, address);
-    freeaddrinfo(address);
-    narrate(0, "listen", "%d workers", worker_count);
+static void remove_client(struct client *client)
+{
+    AcquireSRWLockExclusive(&clients_lock);
+    if (client->next != NULL)
+        client->next->previous = client->previous;
+    if (client->previous != NULL)
+        client->previous->next = client->next;
+    else
+        clients = client->next;
+    ReleaseSRWLockExclusive(&clients_lock);
+}
 
-    find_accept_ex();
-    associate(listener, LISTENER);
-    start_accepting();
-    start_workers();
-    serve_until_stopped();
-    stop_serving();
-
-    stop_winsock();
-    return 0;
+/* Only for a client without an operation in progress: the system still writes into the others. */
+static void close_client(struct client *client)
+{
+    closesocket(client->socket);
+    remove_client(client);
+    narrate(client->number, "closesocket", "closed");
+    free(client);
 }

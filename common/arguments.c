@@ -18,56 +18,61 @@ static void set_program_name(const char *path)
     snprintf(program_name, sizeof program_name, "%.*s", (int)length, name);
 }
 
-static const char server_usage[] =
-    "[--quiet] [--host ADDRESS] [PORT]\n"
-    "  Echoes back whatever each client sends, until Ctrl+C.\n"
-    "  --quiet          no narration: only the address and the closing summary\n"
-    "  --host ADDRESS   where to listen (default 127.0.0.1, which only this machine\n"
-    "                   can reach; 0.0.0.0 or :: opens the port to the network)\n"
-    "  PORT             0 to 65535 (default 9190; 0 picks a free one)\n";
+/* What a kind of program, server or client, understands. */
+struct grammar {
+    const char *purpose;
+    const char *words; /* of the usage line, after the options with a number */
+    const char *help;
+    long lowest_port;
+};
 
-static const char threaded_server_usage[] =
-    "[--quiet] [--threads N] [--host ADDRESS] [PORT]\n"
-    "  Echoes back whatever each client sends, until Ctrl+C.\n"
-    "  --quiet          no narration: only the address and the closing summary\n"
-    "  --threads N      so many workers, 1 to 64 (default: one for each processor)\n"
-    "  --host ADDRESS   where to listen (default 127.0.0.1, which only this machine\n"
-    "                   can reach; 0.0.0.0 or :: opens the port to the network)\n"
-    "  PORT             0 to 65535 (default 9190; 0 picks a free one)\n";
+static const struct grammar server_grammar = {
+    .purpose = "  Echoes back whatever each client sends, until Ctrl+C.\n",
+    .words = "[--host ADDRESS] [PORT]",
+    .help = "  --quiet          no narration: only the address and the closing summary\n"
+            "  --host ADDRESS   where to listen (default 127.0.0.1, which only this machine\n"
+            "                   can reach; 0.0.0.0 or :: opens the port to the network)\n"
+            "  PORT             0 to 65535 (default 9190; 0 picks a free one)\n",
+    .lowest_port = 0,
+};
 
-static const char client_usage[] =
-    "[--quiet] [HOST [PORT]]\n"
-    "  Sends each line of standard input to an echo server and prints what comes back.\n"
-    "  A line Q, Ctrl+Z or the end of the input ends it.\n"
-    "  --quiet          no narration: only what comes back\n"
-    "  HOST             the server's address or name (default 127.0.0.1)\n"
-    "  PORT             1 to 65535 (default 9190)\n";
+static const struct grammar client_grammar = {
+    .purpose = "  Sends each line of standard input to an echo server and prints what comes back.\n"
+               "  A line Q, Ctrl+Z or the end of the input ends it.\n",
+    .words = "[HOST [PORT]]",
+    .help = "  --quiet          no narration\n"
+            "  HOST             the server's address or name (default 127.0.0.1)\n"
+            "  PORT             1 to 65535 (default 9190)\n",
+    .lowest_port = 1,
+};
 
-static const char load_client_usage[] =
-    "[--quiet] [--connections N [--messages N] [--size N] [--depth N] [--seconds N]]\n"
-    "              [HOST [PORT]]\n"
-    "  Sends each line of standard input to an echo server and prints what comes back.\n"
-    "  A line Q, Ctrl+Z or the end of the input ends it.\n"
-    "  --quiet          no narration: only what comes back\n"
-    "  HOST             the server's address or name (default 127.0.0.1)\n"
-    "  PORT             1 to 65535 (default 9190)\n"
-    "  With --connections it sends messages on so many connections instead, compares every\n"
-    "  byte that comes back, and measures.\n"
-    "  --connections N  1 to 10000\n"
-    "  --messages N     on each connection (default 100)\n"
-    "  --size N         bytes of a message (default 64)\n"
-    "  --depth N        messages of a connection on their way at a time, 1 to 64 (default 1)\n"
-    "  --seconds N      ends the sending after so many seconds (default 60)\n";
+static const struct number_option no_options[] = {{.name = NULL}};
 
-static void print_usage(FILE *stream, const char *usage)
+/* The command line that is being read: what it may be, and what has been read of it. */
+static struct grammar grammar;
+static const struct number_option *options;
+static struct arguments arguments;
+
+/* The usage line is broken where it would be longer than a console is wide. */
+static void print_usage(FILE *stream)
 {
-    fprintf(stream, "usage: %s %s", program_name, usage);
+    int column = fprintf(stream, "usage: %s [--quiet]", program_name);
+    for (const struct number_option *option = options; option->name != NULL; option++) {
+        if (column > 60)
+            column = fprintf(stream, "\n             ");
+        column += fprintf(stream, " [%s N]", option->name);
+    }
+    fprintf(stream, " %s\n%s", grammar.words, grammar.purpose);
+    for (const struct number_option *option = options; option->name != NULL; option++)
+        fprintf(stream, "  %s N%*s%s\n", option->name, (int)(15 - strlen(option->name)), "",
+                option->help);
+    fputs(grammar.help, stream);
 }
 
-static NORETURN void wrong_usage(const char *usage, const char *reason, const char *word)
+static NORETURN void wrong_usage(const char *reason, const char *word)
 {
     fprintf(stderr, "%s: %s%s%s\n", program_name, reason, *word != '\0' ? ": " : "", word);
-    print_usage(stderr, usage);
+    print_usage(stderr);
     exit(2);
 }
 
@@ -81,112 +86,99 @@ static long number_of(const char *word, long lowest, long highest)
     return number < lowest || number > highest ? -1 : number;
 }
 
-static void check_port(const char *port, long lowest, const char *usage)
+/* Reads word and the number that follows it (NULL: none follows), if word is one of the options
+ * with a number. Otherwise returns false. */
+static bool read_number_option(const char *word, const char *value)
 {
-    if (number_of(port, lowest, 65535) < 0)
-        wrong_usage(usage,
-                    lowest == 0 ? "a port is a number from 0 to 65535"
-                                : "a port is a number from 1 to 65535",
-                    port);
-}
-
-/* --quiet and --help mean the same everywhere; any other word that begins with '-' is unknown. */
-static void read_option(const char *word, struct arguments *arguments, const char *usage)
-{
-    if (strcmp(word, "--quiet") == 0) {
-        arguments->quiet = true;
-    } else if (strcmp(word, "--help") == 0) {
-        print_usage(stdout, usage);
-        exit(0);
-    } else {
-        wrong_usage(usage, "unknown option", word);
-    }
-}
-
-static struct arguments read_server(int argc, char **argv, bool threaded)
-{
-    struct arguments arguments = {false, "127.0.0.1", "9190", 1, 0, 0, 0, 0, 0};
-    const char *usage = threaded ? threaded_server_usage : server_usage;
-    bool has_port = false;
-
-    set_program_name(argv[0]);
-    if (threaded) {
-        SYSTEM_INFO system;
-        GetSystemInfo(&system);
-        arguments.threads = (int)system.dwNumberOfProcessors;
-    }
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--host") == 0) {
-            if (i + 1 == argc || argv[i + 1][0] == '\0')
-                wrong_usage(usage, "--host needs an address", "");
-            arguments.host = argv[++i];
-        } else if (threaded && strcmp(argv[i], "--threads") == 0) {
-            arguments.threads = i + 1 == argc ? -1 : (int)number_of(argv[++i], 1, 64);
-            if (arguments.threads < 0)
-                wrong_usage(usage, "--threads needs a number from 1 to 64", "");
-        } else if (argv[i][0] == '-') {
-            read_option(argv[i], &arguments, usage);
-        } else if (!has_port) {
-            arguments.port = argv[i];
-            has_port = true;
-        } else {
-            wrong_usage(usage, "one word too many", argv[i]);
-        }
-    }
-    check_port(arguments.port, 0, usage);
-    return arguments;
-}
-
-struct arguments read_server_arguments(int argc, char **argv)
-{
-    return read_server(argc, argv, false);
-}
-
-struct arguments read_threaded_server_arguments(int argc, char **argv)
-{
-    return read_server(argc, argv, true);
-}
-
-/* Reads a number that follows an option, if word is one of the options of a load. */
-static bool read_load_option(const char *word, const char *value, struct arguments *arguments)
-{
-    const struct {
-        const char *word;
-        int *number;
-        long highest;
-    } options[] = {
-        {"--connections", &arguments->connections, 10000},
-        {"--messages", &arguments->messages, 1000000},
-        {"--size", &arguments->size, 1000000},
-        {"--depth", &arguments->depth, MAX_DEPTH},
-        {"--seconds", &arguments->seconds, 3600},
-    };
-    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
-        if (strcmp(word, options[i].word) == 0) {
+    for (const struct number_option *option = options; option->name != NULL; option++) {
+        if (strcmp(word, option->name) != 0)
+            continue;
+        long number = value == NULL ? -1 : number_of(value, option->lowest, option->highest);
+        if (number < 0) {
             char reason[80];
-            snprintf(reason, sizeof reason, "%s needs a number from 1 to %ld", word,
-                     options[i].highest);
-            *options[i].number = value == NULL ? -1 : (int)number_of(value, 1, options[i].highest);
-            if (*options[i].number < 0)
-                wrong_usage(load_client_usage, reason, value == NULL ? "" : value);
-            return true;
+            snprintf(reason, sizeof reason, "%s needs a number from %d to %d", word, option->lowest,
+                     option->highest);
+            wrong_usage(reason, value == NULL ? "" : value);
         }
+        *option->number = (int)number;
+        return true;
     }
     return false;
 }
 
-static struct arguments read_client(int argc, char **argv, bool load)
+/* --quiet and --help mean the same everywhere; any other word that begins with '-' is unknown. */
+static void read_option(const char *word)
 {
-    struct arguments arguments = {false, "127.0.0.1", "9190", 1, 0, 100, 64, 1, 60};
-    const char *usage = load ? load_client_usage : client_usage;
-    int words = 0;
+    if (strcmp(word, "--quiet") == 0) {
+        arguments.quiet = true;
+    } else if (strcmp(word, "--help") == 0) {
+        print_usage(stdout);
+        exit(0);
+    } else {
+        wrong_usage("unknown option", word);
+    }
+}
 
+static void begin_reading(char **argv, const struct grammar *kind,
+                          const struct number_option *own_options)
+{
     set_program_name(argv[0]);
+    arguments = (struct arguments){.quiet = false, .host = "127.0.0.1", .port = "9190"};
+    options = own_options;
+    grammar = *kind;
+}
+
+static struct arguments end_reading(void)
+{
+    if (number_of(arguments.port, grammar.lowest_port, 65535) < 0)
+        wrong_usage(grammar.lowest_port == 0 ? "a port is a number from 0 to 65535"
+                                             : "a port is a number from 1 to 65535",
+                    arguments.port);
+    return arguments;
+}
+
+struct arguments read_server_arguments_with(int argc, char **argv,
+                                            const struct number_option *own_options)
+{
+    bool has_port = false;
+
+    begin_reading(argv, &server_grammar, own_options);
     for (int i = 1; i < argc; i++) {
-        if (load && read_load_option(argv[i], argv[i + 1], &arguments)) {
+        if (strcmp(argv[i], "--host") == 0) {
+            if (i + 1 == argc || argv[i + 1][0] == '\0')
+                wrong_usage("--host needs an address", "");
+            arguments.host = argv[++i];
+        } else if (read_number_option(argv[i], argv[i + 1])) {
             i++;
         } else if (argv[i][0] == '-') {
-            read_option(argv[i], &arguments, usage);
+            read_option(argv[i]);
+        } else if (!has_port) {
+            arguments.port = argv[i];
+            has_port = true;
+        } else {
+            wrong_usage("one word too many", argv[i]);
+        }
+    }
+    return end_reading();
+}
+
+struct arguments read_server_arguments(int argc, char **argv)
+{
+    return read_server_arguments_with(argc, argv, no_options);
+}
+
+struct arguments read_client_arguments_with(int argc, char **argv, const char *purpose,
+                                            const struct number_option *own_options)
+{
+    int words = 0;
+
+    begin_reading(argv, &client_grammar, own_options);
+    grammar.purpose = purpose;
+    for (int i = 1; i < argc; i++) {
+        if (read_number_option(argv[i], argv[i + 1])) {
+            i++;
+        } else if (argv[i][0] == '-') {
+            read_option(argv[i]);
         } else if (words == 0 && argv[i][0] != '\0') {
             arguments.host = argv[i];
             words++;
@@ -194,19 +186,13 @@ static struct arguments read_client(int argc, char **argv, bool load)
             arguments.port = argv[i];
             words++;
         } else {
-            wrong_usage(usage, words == 0 ? "the host is empty" : "one word too many", argv[i]);
+            wrong_usage(words == 0 ? "the host is empty" : "one word too many", argv[i]);
         }
     }
-    check_port(arguments.port, 1, usage);
-    return arguments;
+    return end_reading();
 }
 
 struct arguments read_client_arguments(int argc, char **argv)
 {
-    return read_client(argc, argv, false);
-}
-
-struct arguments read_load_client_arguments(int argc, char **argv)
-{
-    return read_client(argc, argv, true);
+    return read_client_arguments_with(argc, argv, client_grammar.purpose, no_options);
 }

@@ -11,9 +11,9 @@ static const struct {
     const char *name;
     const char *text;
 } known_errors[] = {
-#define KNOWN(code, text)                                                                          \
+#define KNOWN(number, sentence)                                                                    \
     {                                                                                              \
-        code, #code, text                                                                          \
+        .code = number, .name = #number, .text = sentence                                          \
     }
     KNOWN(WSA_INVALID_HANDLE, "the handle is not valid"),
     KNOWN(WSA_NOT_ENOUGH_MEMORY, "there is not enough memory"),
@@ -25,14 +25,14 @@ static const struct {
     KNOWN(WSA_IO_INCOMPLETE, "the operation has not completed yet"),
     KNOWN(WSA_IO_PENDING, "the operation goes on and completes later"),
     KNOWN(ERROR_NOT_FOUND, "there is no such operation in progress"),
-    KNOWN(ERROR_CONNECTION_REFUSED, "nobody listens at this address and port"),
+    KNOWN(ERROR_CONNECTION_REFUSED, "no program listens at this address and port"),
     KNOWN(ERROR_CONNECTION_ABORTED, "this side gave the connection up"),
     KNOWN(WSAEINTR, "the call was interrupted"),
     KNOWN(WSAEACCES, "the address or port is reserved, or another program holds it exclusively"),
     KNOWN(WSAEFAULT, "a pointer is not valid"),
     KNOWN(WSAEINVAL, "an argument is not valid, or the socket is in the wrong state"),
     KNOWN(WSAEMFILE, "there are no more sockets"),
-    KNOWN(WSAEWOULDBLOCK, "the call cannot be done at once"),
+    KNOWN(WSAEWOULDBLOCK, "the call cannot be completed immediately"),
     KNOWN(WSAEINPROGRESS, "another blocking call is in progress"),
     KNOWN(WSAEALREADY, "an earlier call of this kind is still in progress"),
     KNOWN(WSAENOTSOCK, "this is not a socket, or it was closed"),
@@ -52,7 +52,7 @@ static const struct {
     KNOWN(WSAENOTCONN, "the socket is not connected"),
     KNOWN(WSAESHUTDOWN, "this side has already been shut down"),
     KNOWN(WSAETIMEDOUT, "the other side did not answer in time"),
-    KNOWN(WSAECONNREFUSED, "nobody listens at this address and port"),
+    KNOWN(WSAECONNREFUSED, "no program listens at this address and port"),
     KNOWN(WSAEHOSTDOWN, "the other machine is down"),
     KNOWN(WSAEHOSTUNREACH, "there is no way to that machine"),
     KNOWN(WSASYSNOTREADY, "the network is not ready"),

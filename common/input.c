@@ -11,9 +11,9 @@ static HANDLE standard_input(void)
     return GetStdHandle(STD_INPUT_HANDLE);
 }
 
-/* Asked once, before a thread reads: while a ReadFile waits at a pipe, the system lets any other call
- * on the pipe wait for it, and this question might be one. */
-bool somebody_types(void)
+/* Asks once, before the thread reads: while ReadFile blocks on a pipe, any other call on that pipe
+ * may block behind it, and this query is such a call. */
+bool input_is_console(void)
 {
     static bool asked, answer;
     DWORD mode;
@@ -26,11 +26,11 @@ bool somebody_types(void)
 
 FILE *client_narration_stream(void)
 {
-    return somebody_types() ? stdout : stderr;
+    return input_is_console() ? stdout : stderr;
 }
 
-/* Like getchar, which would keep stdin locked while it waits: exit() would then wait for the
- * keyboard, because it locks every stream as it closes it. */
+/* Like getchar. But getchar would keep stdin locked while it waits, and exit(), which locks each
+ * stream to close it, would then wait for the keyboard. */
 static int next_byte(void)
 {
     static unsigned char buffer[4096];
@@ -56,7 +56,7 @@ static int next_byte(void)
     return buffer[position++];
 }
 
-/* Reads up to the end of the line, of the space, or of the input. */
+/* Reads until the line ends, the array is full, or the input ends. */
 static void read_line(struct input *input, bool is_console)
 {
     static bool ended; /* what comes after the end, or after Ctrl+Z, does not count */
@@ -89,7 +89,7 @@ static bool is_line_q(const struct input *input)
 static DWORD WINAPI read_lines(void *parameter)
 {
     struct input *input = parameter;
-    bool is_console = somebody_types();
+    bool is_console = input_is_console();
     bool at_line_start = true;
     bool ended;
 
@@ -106,7 +106,7 @@ static DWORD WINAPI read_lines(void *parameter)
 
 void start_input(struct input *input, void (*ready)(void))
 {
-    if (!somebody_types())
+    if (!input_is_console())
         _setmode(_fileno(stdout), _O_BINARY);
     input->ready = ready;
     input->wanted = CreateEventA(NULL, FALSE, FALSE, NULL);
@@ -115,7 +115,7 @@ void start_input(struct input *input, void (*ready)(void))
     HANDLE thread = CreateThread(NULL, 0, read_lines, input, 0, NULL);
     if (thread == NULL)
         fail((int)GetLastError(), "CreateThread for standard input");
-    CloseHandle(thread); /* the thread goes on; nobody waits for it */
+    CloseHandle(thread); /* the thread goes on, and no other waits for it */
 }
 
 void next_line(struct input *input)
@@ -125,7 +125,7 @@ void next_line(struct input *input)
 
 void show_prompt(void)
 {
-    if (somebody_types()) {
+    if (input_is_console()) {
         printf("message (Q to quit)> ");
         fflush(stdout);
     }

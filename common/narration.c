@@ -5,6 +5,7 @@
 
 static FILE *narration; /* NULL: no narration */
 static double started_at;
+static volatile bool paused;
 
 double now_ms(void)
 {
@@ -29,7 +30,7 @@ void start_narration(bool quiet, FILE *stream)
 
 void narrate(int client, const char *call, const char *what, ...)
 {
-    if (narration == NULL)
+    if (narration == NULL || paused)
         return;
 
     double milliseconds = now_ms() - started_at;
@@ -57,14 +58,25 @@ void narrate_failure(int client, const char *call, int error)
         narrate(client, call, "failed: %s", error_text(error, text));
 }
 
+void pause_narration(void)
+{
+    paused = true;
+}
+
+void resume_narration(void)
+{
+    paused = false;
+}
+
 const char *network_events_text(long network_events, char *text)
 {
     static const struct {
         long bit;
         const char *name;
     } events[] = {
-        {FD_ACCEPT, "FD_ACCEPT"}, {FD_CONNECT, "FD_CONNECT"}, {FD_READ, "FD_READ"},
-        {FD_WRITE, "FD_WRITE"},   {FD_CLOSE, "FD_CLOSE"},
+        {.bit = FD_ACCEPT, .name = "FD_ACCEPT"}, {.bit = FD_CONNECT, .name = "FD_CONNECT"},
+        {.bit = FD_READ, .name = "FD_READ"},     {.bit = FD_WRITE, .name = "FD_WRITE"},
+        {.bit = FD_CLOSE, .name = "FD_CLOSE"},
     };
     int length = 0;
 
