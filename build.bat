@@ -1,14 +1,12 @@
 @echo off
 rem build.bat - compiles and runs everything. "build.bat help" explains; README.md shows it.
 rem
-rem Names of variables begin with opt_, so that no word on the command line can overwrite PATH.
-rem So that it also runs in Wine's cmd: "if errorlevel 1" stands where && and || would be shorter,
-rem and opt_failed ends a "for", which exit does not.
+rem Names of variables begin with opt_, so that no word on the command line can overwrite PATH. A name
+rem that a user has chosen stands in a variable and is never handed to "call", which would change its
+rem % and ^. "if errorlevel 1" does not see the status of a crash, which is negative: after a program
+rem %errorlevel% is compared with 0. So that all of it also runs in Wine's cmd, "if" is used where &&
+rem and || would be shorter, and opt_failed ends a "for", which exit does not.
 setlocal EnableExtensions DisableDelayedExpansion
-
-call :find_out_if_double_clicked "%~f0" %1
-cd /d "%~dp0"
-if errorlevel 1 exit /b 1
 
 set "opt_compiler="
 set "opt_verb="
@@ -17,32 +15,45 @@ set "opt_debug="
 set "opt_chapters="
 set "opt_program="
 set "opt_rest="
-set "opt_exercise="
-set "opt_exercises=UPPER IDLE CHAT CROWD GREETING FRAME WAITERS FAREWELL DUPLEX TIMER COUNT BATCH ROOM"
+set "opt_exercises="
+set "opt_chosen="
 set "opt_status=0"
 set "opt_failed="
+set "opt_version="
+set "opt_looked="
+rem The order of the lessons. Any other folder ch* with a server.c comes after them.
+set "opt_lessons=ch21_event_select ch22_overlapped_event ch22_completion_routine ch23_iocp"
+rem What a name may consist of to do without quotes.
+set "opt_plain=0123456789_-.\abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+set "opt_self=%~f0"
+set "opt_double_clicked="
+if "%~1"=="" call :find_out_if_double_clicked
+cd /d "%~dp0"
+if errorlevel 1 goto not_on_a_drive
+if not exist common\common.h goto not_unpacked
+for /d %%h in (course\homework\*) do if exist %%h\%%~nxh.c call :add_exercise %%~nxh
 
 :next_word
 if "%~1"=="" goto words_are_read
 if defined opt_program goto next_argument
 set "opt_word=%~1"
+if "%~1"=="/?" set "opt_word=help"
 shift
-set "opt_known="
-for %%w in (cl gcc clang) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
+call :is_one_of cl gcc clang
 if defined opt_known set "opt_compiler=%opt_known%"
 if defined opt_known goto next_word
-for %%w in (demo run test check hint notes bench timeline clean help) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
+call :is_one_of demo run test check hint notes bench timeline clean help
 if defined opt_known if defined opt_verb goto two_verbs
 if defined opt_known set "opt_verb=%opt_known%"
 if defined opt_known goto next_word
-for %%w in (strict debug) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
+call :is_one_of strict debug
 if defined opt_known set "opt_%opt_known%=yes"
 if defined opt_known goto next_word
 if "%opt_verb%"=="run" if defined opt_chapters set "opt_program=%opt_word%"
 if defined opt_program goto next_word
 if "%opt_verb%"=="notes" set opt_rest=%opt_rest% "%opt_word%"
 if "%opt_verb%"=="notes" goto next_word
-set "opt_known="
 if "%opt_verb%"=="check" call :find_exercise
 if "%opt_verb%"=="hint" call :find_exercise
 if defined opt_known goto next_word
@@ -52,14 +63,24 @@ set "opt_status=2"
 goto finish
 
 :next_argument
-rem What follows "run CHAPTER PROGRAM" belongs to the program, as it stands.
-set opt_rest=%opt_rest% %1
+rem What follows "run CHAPTER PROGRAM" belongs to the program, as it is.
+set "opt_rest=%opt_rest% %1"
 shift
 goto next_word
 
 :two_verbs
 echo build.bat: %opt_verb% and %opt_known%: one at a time
 set "opt_status=2"
+goto finish
+
+:not_on_a_drive
+echo build.bat: cmd cannot work in the folder "%~dp0": copy it to a local drive
+set "opt_status=1"
+goto finish
+
+:not_unpacked
+echo build.bat: the other files are missing in "%~dp0": unpack the whole ZIP first
+set "opt_status=1"
 goto finish
 
 :words_are_read
@@ -86,15 +107,15 @@ call :choose_compiler
 if errorlevel 1 exit /b 1
 call :build_chapters
 if errorlevel 1 exit /b 1
-call :compile tools demo tools\harness.c
+call :make_tool tools demo process utf8
 if errorlevel 1 exit /b 1
-for %%c in (%opt_chapters%) do if not defined opt_failed call :demo_chapter "%%~c"
+call :for_each_chapter demo_chapter
 if defined opt_failed exit /b 1
 exit /b 0
 
 :demo_chapter
-build\tools\demo.exe "build\%~1"
-if errorlevel 1 set "opt_failed=yes"
+build\tools\demo.exe "build\%opt_chapter%"
+if not "%errorlevel%"=="0" set "opt_failed=yes"
 exit /b 0
 
 :verb_run
@@ -102,7 +123,7 @@ if not defined opt_program (
     echo build.bat: run needs a chapter and a program, for example: build.bat run ch21 server
     exit /b 2
 )
-for %%c in (%opt_chapters%) do set "opt_chapter=%%~c"
+call :for_each_chapter nothing
 if not exist "%opt_chapter%\%opt_program%.c" goto unknown_program
 rem It may have been changed, so it is compiled again; but a program that runs, a second client for
 rem instance, cannot be deleted, and is started as it is.
@@ -111,14 +132,14 @@ if exist "build\%opt_chapter%\%opt_program%.exe" goto run_it
 rem Standard output is the program's own.
 call :choose_compiler 1>&2
 if errorlevel 1 exit /b 1
-call :compile "%opt_chapter%" "%opt_program%" 1>&2
+call :compile_program 1>&2
 if errorlevel 1 exit /b 1
 :run_it
 "build\%opt_chapter%\%opt_program%.exe" %opt_rest%
 exit /b %errorlevel%
 :unknown_program
 echo build.bat: %opt_chapter% has no program "%opt_program%". It has:
-call :list_programs "%opt_chapter%"
+call :list_programs
 for %%p in (%opt_programs%) do echo     %%p
 exit /b 2
 
@@ -128,83 +149,101 @@ set "opt_test_status=0"
 rem The notes are about all the chapters.
 if not defined opt_chapters call :notes_in_test
 call :check_chapters
-if errorlevel 1 set "opt_test_status=1"
+if not "%errorlevel%"=="0" set "opt_test_status=1"
 exit /b %opt_test_status%
 
 :notes_in_test
 call :verb_notes
-if errorlevel 1 set "opt_test_status=1"
+if not "%errorlevel%"=="0" set "opt_test_status=1"
 exit /b 0
 
 :verb_notes
 call :choose_compiler
 if errorlevel 1 exit /b 1
-call :compile course\notes notes "course\notes\notes_21.c course\notes\notes_22.c course\notes\notes_23.c"
+set "opt_others=course\notes\notes_21.c course\notes\notes_22.c course\notes\notes_23.c "
+call :make_tool course\notes notes
 if errorlevel 1 exit /b 1
 build\course\notes\notes.exe %opt_rest%
 exit /b %errorlevel%
 
 :verb_check
 if not defined opt_chapters goto list_exercises
-if defined opt_exercise goto check_exercise
+if defined opt_chosen goto check_exercises
 :check_chapters
 call :choose_compiler
 if errorlevel 1 exit /b 1
 call :build_chapters
 if errorlevel 1 exit /b 1
-call :compile_check
+call :make_check
 if errorlevel 1 exit /b 1
-call :compile tools blocking_server
+call :make_tool tools blocking_server
 if errorlevel 1 exit /b 1
-set opt_folders=
-for %%c in (%opt_chapters%) do call :add_folder %%c
+set "opt_folders="
+call :for_each_chapter add_folder
 build\tests\check.exe --compiler %opt_compiler% %opt_folders%
 exit /b %errorlevel%
 
+:add_folder
+set opt_folders=%opt_folders% "build\%opt_chapter%"
+exit /b 0
+
 :list_exercises
-if defined opt_exercise goto exercise_without_chapter
+if defined opt_chosen goto exercise_of_what
 call :choose_compiler
 if errorlevel 1 exit /b 1
-call :compile_check
+call :make_tool tools homework exercise_page utf8
 if errorlevel 1 exit /b 1
-build\tests\check.exe --list
+build\tools\homework.exe list
 exit /b %errorlevel%
+
+:check_exercises
+call :choose_compiler
+if errorlevel 1 exit /b 1
+call :make_check
+if errorlevel 1 exit /b 1
+set "opt_unmet="
+call :for_each_chapter check_folder
+if defined opt_failed exit /b 1
+if defined opt_unmet exit /b 1
+exit /b 0
+
+:check_folder
+set "opt_program=server"
+call :compile_program
+if errorlevel 1 exit /b 1
+for %%e in (%opt_chosen%) do call :check_exercise %%e
+exit /b 0
 
 :check_exercise
-call :choose_compiler
-if errorlevel 1 exit /b 1
-for %%c in (%opt_chapters%) do set "opt_chapter=%%~c"
-call :compile "%opt_chapter%" server
-if errorlevel 1 exit /b 1
-call :compile_check
-if errorlevel 1 exit /b 1
-build\tests\check.exe --compiler %opt_compiler% --exercise %opt_exercise% "build\%opt_chapter%"
-exit /b %errorlevel%
+build\tests\check.exe --compiler %opt_compiler% --exercise %1 "build\%opt_chapter%"
+if not "%errorlevel%"=="0" set "opt_unmet=yes"
+exit /b 0
 
-:exercise_without_chapter
-echo build.bat: %opt_exercise% of which folder? For example: build.bat %opt_verb% my_server %opt_exercise%
+:exercise_of_what
+echo build.bat:%opt_chosen% of which folder? For example: build.bat %opt_verb% my_server%opt_chosen%
 exit /b 2
 
-:compile_check
-call :compile tests check "tests\peers.c tests\homework.c tests\homework_checks.c tests\server_checks.c tests\client_checks.c tools\harness.c"
+:verb_hint
+if not defined opt_chosen goto hint_for_what
+if not defined opt_chapters goto exercise_of_what
+if not defined opt_rest set "opt_rest=1"
+call :for_each_chapter nothing
+rem The hint alone is what was asked for: what is said on the way to it goes to standard error.
+call :make_homework 1>&2
+if errorlevel 1 exit /b 1
+build\tools\homework.exe hint %opt_chosen% %opt_rest% "%opt_chapter%"
 exit /b %errorlevel%
 
-:verb_hint
-if not defined opt_exercise goto hint_for_what
-if not defined opt_chapters goto exercise_without_chapter
-if not defined opt_rest set "opt_rest=1"
-for %%c in (%opt_chapters%) do set "opt_chapter=%%~c"
-rem The hint alone is what was asked for.
-call :choose_compiler >nul
+:make_homework
+if exist build\tools\homework.exe exit /b 0
+call :choose_compiler
 if errorlevel 1 exit /b 1
-if not exist build\tests\check.exe call :compile_check >nul
-if errorlevel 1 exit /b 1
-build\tests\check.exe --hint %opt_exercise% %opt_rest% "%opt_chapter%"
+call :make_tool tools homework exercise_page utf8
 exit /b %errorlevel%
 
 :hint_for_what
 echo build.bat: hint needs a folder and an exercise, for example: build.bat hint ch21 UPPER 1
-echo The exercises are: %opt_exercises%
+echo The exercises are:%opt_exercises%
 exit /b 2
 
 :verb_bench
@@ -212,21 +251,23 @@ call :choose_compiler
 if errorlevel 1 exit /b 1
 call :build_chapters
 if errorlevel 1 exit /b 1
-call :compile tools blocking_server
+call :make_tool tools blocking_server
 if errorlevel 1 exit /b 1
-call :compile tools bench tools\harness.c
+call :make_tool tools bench process utf8
 if errorlevel 1 exit /b 1
-rem The load comes from the client of chapter 23, which may not be among the chapters.
-if not exist build\ch23_iocp\client.exe call :compile ch23_iocp client
+rem The load comes from chapter 23, which may not be among the chapters.
+set "opt_chapter=ch23_iocp"
+set "opt_program=load_client"
+if not exist build\ch23_iocp\load_client.exe call :compile_program
 if errorlevel 1 exit /b 1
-set opt_servers=
-for %%c in (%opt_chapters%) do call :add_servers "%%~c"
-build\tools\bench.exe build\bench.csv build\ch23_iocp\client.exe build\tools\blocking_server.exe %opt_servers%
+set "opt_servers="
+call :for_each_chapter add_servers
+build\tools\bench.exe build\bench.csv build\ch23_iocp\load_client.exe build\tools\blocking_server.exe %opt_servers%
 exit /b %errorlevel%
 
 :add_servers
-if exist "build\%~1\select_server.exe" set opt_servers=%opt_servers% "build\%~1\select_server.exe"
-set opt_servers=%opt_servers% "build\%~1\server.exe"
+if exist "build\%opt_chapter%\select_server.exe" set opt_servers=%opt_servers% "build\%opt_chapter%\select_server.exe"
+set opt_servers=%opt_servers% "build\%opt_chapter%\server.exe"
 exit /b 0
 
 :verb_timeline
@@ -234,27 +275,28 @@ call :choose_compiler
 if errorlevel 1 exit /b 1
 call :build_chapters
 if errorlevel 1 exit /b 1
-call :compile tools timeline
+call :make_tool tools timeline utf8
 if errorlevel 1 exit /b 1
-call :compile tools scenario tools\harness.c
+call :make_tool tools scenario process utf8
 if errorlevel 1 exit /b 1
-for %%c in (%opt_chapters%) do if not defined opt_failed call :draw_chapter "%%~c"
+call :for_each_chapter draw_chapter
 if defined opt_failed exit /b 1
 exit /b 0
 
 :draw_chapter
-build\tools\scenario.exe "build\%~1"
-if errorlevel 1 set "opt_failed=yes"
+build\tools\scenario.exe "build\%opt_chapter%"
+if not "%errorlevel%"=="0" set "opt_failed=yes"
 if defined opt_failed exit /b 1
-build\tools\timeline.exe --connected "build\%~1\server.log" "build\%~1\client_a.log" "build\%~1\client_b.log" >"build\%~1\timeline.svg"
-if errorlevel 1 set "opt_failed=yes"
+build\tools\timeline.exe --connected "build\%opt_chapter%\server.log" "build\%opt_chapter%\client_a.log" "build\%opt_chapter%\client_b.log" >"build\%opt_chapter%\timeline.svg"
+if not "%errorlevel%"=="0" set "opt_failed=yes"
 if defined opt_failed exit /b 1
-echo build\%~1\timeline.svg: open it in a browser, for example with: start "" "build\%~1\timeline.svg"
+echo build\%opt_chapter%\timeline.svg: open it in a browser, for example with: start "" "build\%opt_chapter%\timeline.svg"
 exit /b 0
 
 :verb_clean
-for /d %%d in (build\*) do call :remove_folder "%%~nxd"
+for /d %%h in (build\*) do call :remove_folder "%%~nxh"
 if defined opt_failed exit /b 1
+if exist build\bench.csv del build\bench.csv
 if not exist build\linux if exist build rmdir build
 exit /b 0
 
@@ -274,7 +316,7 @@ echo   without a verb     compiles the chapters into the folder build
 echo   demo               lets a server and a client of each chapter talk, and shows what they do
 echo   run CHAPTER PROGRAM [ARGUMENT ...]
 echo                      compiles CHAPTER\PROGRAM.c, unless it runs already, and starts it
-echo   check              lists the chapters and the exercises, and what is done of them
+echo   check              lists the chapters and the exercises, and your progress on each
 echo   check CHAPTER ...  runs the chapter's own checks
 echo   check CHAPTER EXERCISE
 echo                      runs the checks of an exercise; CHAPTER may be a copy under any name
@@ -282,17 +324,19 @@ echo   hint CHAPTER EXERCISE [NUMBER]
 echo                      gives a hint; a higher number gives away more
 echo   test               runs all checks, and makes every warning an error
 echo   notes [21 ^| 21.3]  plays each statement of the lecture notes on real sockets
-echo   bench              measures the servers beside each other; takes two or three minutes
+echo   bench              measures the servers side by side; takes two or three minutes
 echo   timeline           draws a run of each chapter into build\CHAPTER\timeline.svg
 echo   clean              removes what was built
 echo   help               prints this
 echo   strict             makes every warning an error
 echo   debug              compiles for the debugger, without optimisation
 echo.
-echo   CHAPTER is a folder or the beginning of its name; without one, all are meant:
-for /d %%d in (ch*) do if exist "%%d\server.c" echo     %%d
+echo   CHAPTER is a folder with a server.c, or the beginning of its name; without one, these:
+set "opt_chapters="
+call :add_all_chapters
+for %%c in (%opt_chapters%) do echo     %%~c
 echo   EXERCISE is one of these:
-echo     %opt_exercises%
+echo    %opt_exercises%
 echo.
 echo   Without cl, gcc or clang the first one that is found is used, in this order.
 exit /b 0
@@ -302,9 +346,6 @@ rem ---- words -----------------------------------------------------------------
 :find_out_if_double_clicked
 rem The Explorer starts a batch file with   cmd.exe /c ""C:\folder\build.bat" "   and the window
 rem closes at the end, unread, unless we wait for a key.
-set "opt_double_clicked="
-if not "%~2"=="" exit /b 0
-set "opt_self=%~1"
 setlocal EnableDelayedExpansion
 set "opt_line=!cmdcmdline:"=!"
 set "opt_line=!opt_line:*/c =!"
@@ -313,36 +354,51 @@ if /i "!opt_line!"=="!opt_self! " set "opt_answer=yes"
 endlocal & set "opt_double_clicked=%opt_answer%"
 exit /b 0
 
+:is_one_of
+rem WORD ...: sets opt_known to that of the words which opt_word is, in small letters or capitals.
+set "opt_known="
+for %%w in (%*) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
+exit /b 0
+
+:add_exercise
+set "opt_exercises=%opt_exercises% %1"
+exit /b 0
+
 :find_exercise
 rem Sets opt_known if opt_word is an exercise, or the number of a hint. A folder of the same name,
 rem with a server.c, comes first.
 if not defined opt_chapters if exist "%opt_word%\server.c" exit /b 0
-if "%opt_verb%"=="hint" if defined opt_exercise for %%n in (1 2 3 4 5 6 7 8 9) do if "%opt_word%"=="%%n" set "opt_known=%%n"
+if "%opt_verb%"=="hint" if defined opt_chosen call :is_one_of 1 2 3 4 5 6 7 8 9
 if defined opt_known set "opt_rest=%opt_known%"
 if defined opt_known exit /b 0
-for %%e in (%opt_exercises%) do if /i "%opt_word%"=="%%e" set "opt_known=%%e"
-if defined opt_known set "opt_exercise=%opt_known%"
+call :is_one_of %opt_exercises%
+if defined opt_known set "opt_chosen=%opt_chosen% %opt_known%"
 exit /b 0
 
 :find_chapter
 rem opt_word is a folder with a server.c, or the beginning of its name. A folder from Tab
 rem completion begins with .\ or ends with \.
 set "opt_typed=%opt_word%"
-if "%opt_word:~0,2%"==".\" set "opt_word=%opt_word:~2%"
-if "%opt_word:~-1%"=="\" set "opt_word=%opt_word:~0,-1%"
-if "%opt_word:~-1%"=="/" set "opt_word=%opt_word:~0,-1%"
 set "opt_found="
 set "opt_count=0"
-if "%opt_word%"=="" goto unknown_word
+if "%opt_word:~0,2%"==".\" set "opt_word=%opt_word:~2%"
+:without_last_slash
+if not defined opt_word goto unknown_word
+set "opt_last=%opt_word:~-1%"
+if "%opt_last%"=="/" set "opt_last=\"
+if "%opt_last%"=="\" set "opt_word=%opt_word:~0,-1%"
+if "%opt_last%"=="\" goto without_last_slash
 if exist "%opt_word%\server.c" set "opt_found=%opt_word%"
-if exist "%opt_word%\server.c" set "opt_count=1"
-if "%opt_count%"=="1" goto one_chapter
-rem Only these characters may stand unquoted below: any other leaves something over.
-for /f "delims=0123456789_-abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" %%r in ("%opt_word%") do goto unknown_word
-for /d %%d in (%opt_word%*) do if exist "%%d\server.c" call :count_chapter "%%d"
+if defined opt_found goto one_chapter
+rem Only these characters may be used without quotes below: any other leaves something over.
+for /f "delims=%opt_plain%" %%r in ("%opt_word%") do goto unknown_word
+for /d %%h in (%opt_word%*) do if exist "%%h\server.c" call :count_chapter "%%h"
 if "%opt_count%"=="0" goto unknown_word
 if not "%opt_count%"=="1" goto ambiguous_word
 :one_chapter
+rem What is built from it must not leave the folder build.
+if not "%opt_found::=%"=="%opt_found%" goto chapter_elsewhere
+if not "%opt_found:..=%"=="%opt_found%" goto chapter_elsewhere
 set opt_chapters=%opt_chapters% "%opt_found%"
 exit /b 0
 
@@ -350,6 +406,10 @@ exit /b 0
 set "opt_found=%~1"
 set /a opt_count+=1
 exit /b 0
+
+:chapter_elsewhere
+echo build.bat: "%opt_typed%": a chapter is a folder below the one with build.bat
+exit /b 2
 
 :unknown_word
 echo build.bat: "%opt_typed%" is neither a verb nor a chapter. It knows:
@@ -359,133 +419,296 @@ exit /b 2
 
 :ambiguous_word
 echo build.bat: "%opt_typed%" could be any of these:
-for /d %%d in (%opt_word%*) do if exist "%%d\server.c" echo     %%d
+for /d %%h in (%opt_word%*) do if exist "%%h\server.c" echo     %%h
 exit /b 2
 
-:add_folder
-set opt_folders=%opt_folders% "build\%~1"
+:add_all_chapters
+for %%h in (%opt_lessons%) do if exist "%%h\server.c" call :add_chapter %%h
+for /d %%h in (ch*) do if exist "%%h\server.c" call :add_other_chapter "%%h"
 exit /b 0
 
+:add_other_chapter
+set "opt_word=%~1"
+call :is_one_of %opt_lessons%
+if defined opt_known exit /b 0
 :add_chapter
 set opt_chapters=%opt_chapters% "%~1"
+exit /b 0
+
+:for_each_chapter
+rem LABEL: calls it for each chapter, with its name in opt_chapter, until one has failed. The quotes go
+rem in a line of their own, because Wine's cmd adds a letter in %%~c if the last one is Korean.
+for %%c in (%opt_chapters%) do (
+    set opt_chapter=%%c
+    call :with_chapter %1
+)
+:nothing
+exit /b 0
+
+:with_chapter
+if defined opt_failed exit /b 0
+set "opt_chapter=%opt_chapter:"=%"
+call :%1
 exit /b 0
 
 rem ---- compilers --------------------------------------------------------------------------------
 
 :choose_compiler
+if defined opt_version exit /b 0
 if defined opt_compiler goto compiler_is_named
 call :try_cl
 if not errorlevel 1 goto use_cl
-gcc --version >nul 2>nul
+call :try_gcc gcc
 if not errorlevel 1 goto use_gcc
-clang --version >nul 2>nul
-if not errorlevel 1 goto use_clang
+call :try_gcc clang
+if not errorlevel 1 goto use_gcc
 echo build.bat: there is no C compiler. Install one of these:
-echo   cl     Visual Studio with "Desktop development with C++", or its Build Tools
+echo   cl     Visual Studio 2019 16.8 or newer with "Desktop development with C++", or its Build Tools
 echo   gcc    MinGW-w64, for example from MSYS2 or w64devkit; its bin folder must be in PATH
-echo   clang  LLVM for Windows, beside the Build Tools
+echo   clang  LLVM for Windows, in addition to the Build Tools
 exit /b 1
 
 :compiler_is_named
 if "%opt_compiler%"=="cl" goto cl_is_named
-%opt_compiler% --version >nul 2>nul
-if errorlevel 1 goto compiler_is_missing
-goto use_%opt_compiler%
-
-:cl_is_named
-call :try_cl
-if not errorlevel 1 goto use_cl
+call :try_gcc %opt_compiler%
+if not errorlevel 1 goto use_gcc
 :compiler_is_missing
 echo build.bat: %opt_compiler% was not found: it is not in PATH
 exit /b 1
 
+:cl_is_named
+call :try_cl
+if errorlevel 1 goto compiler_is_missing
+goto use_cl
+
 :try_cl
-rem 9009 is what cmd says of a command that it does not find.
 cl >nul 2>nul
-if not errorlevel 9009 exit /b 0
+if not "%errorlevel%"=="0" goto find_visual_studio
+if not defined INCLUDE goto cl_without_include
+if defined VCToolsVersion if "%VCToolsVersion:~0,5%" lss "14.28" goto cl_is_old
+if not defined VCToolsVersion if defined VisualStudioVersion goto cl_is_old
+exit /b 0
+
+:cl_without_include
+echo build.bat: the cl in PATH is passed over: INCLUDE is not set, as a Developer Command Prompt would do
+goto find_visual_studio
+:cl_is_old
+echo build.bat: the cl in PATH is passed over: it is older than that of Visual Studio 2019 16.8
+:find_visual_studio
 set "opt_installer=%ProgramFiles(x86)%\Microsoft Visual Studio\Installer"
 if not exist "%opt_installer%\vswhere.exe" exit /b 1
 set "PATH=%PATH%;%opt_installer%"
 set "opt_studio="
-for /f "usebackq delims=" %%i in (`vswhere -latest -products * -requires Microsoft.VisualStudio.Component.VC.Tools.x86.x64 -property installationPath`) do set "opt_studio=%%i"
+for /f "usebackq delims=" %%i in (`vswhere -latest -version 16.8 -products * -requires Microsoft.VisualStudio.Component.VC.Tools.x86.x64 -property installationPath`) do set "opt_studio=%%i"
 if not defined opt_studio exit /b 1
 if not exist "%opt_studio%\VC\Auxiliary\Build\vcvars64.bat" exit /b 1
 echo Visual Studio in %opt_studio%
+rem Without these two it would leave this folder for one that the user has set, and start a
+rem PowerShell that keeps this folder in use for a while.
+set "VSCMD_START_DIR="
+set "VSCMD_SKIP_SENDTELEMETRY=1"
 call "%opt_studio%\VC\Auxiliary\Build\vcvars64.bat" >nul
 cl >nul 2>nul
-if errorlevel 9009 exit /b 1
+if not "%errorlevel%"=="0" exit /b 1
 exit /b 0
 
 :use_cl
-rem C4204 and C4221 speak of initialisers that C11 allows.
+rem C4204 and C4221 are about initialisers that C11 allows.
 set "opt_compiler=cl"
 set "opt_flags=/nologo /std:c11 /utf-8 /W4 /wd4204 /wd4221 /O2 /Z7"
 if defined opt_debug set "opt_flags=%opt_flags:/O2=/Od%"
 if defined opt_strict set "opt_flags=%opt_flags% /WX"
-exit /b 0
+set "opt_version=cl %VCToolsVersion% %VSCMD_ARG_TGT_ARCH%"
+goto prepare_objects
+
+:try_gcc
+rem NAME: gcc or clang. Both tell their target; that of MinGW.org, Cygwin and MSYS lacks what we need.
+%1 --version >nul 2>nul
+if not "%errorlevel%"=="0" exit /b 1
+set "opt_name=%1"
+set "opt_target=nothing"
+for /f "delims=" %%v in ('%1 -dumpmachine') do set "opt_target=%%v"
+set "opt_version="
+for /f "delims=" %%v in ('%1 --version') do if not defined opt_version set "opt_version=%%v"
+set "opt_version=%opt_version%, %opt_target%"
+if not "%opt_name%"=="gcc" exit /b 0
+if not "%opt_target:w64-mingw32=%"=="%opt_target%" exit /b 0
+echo build.bat: the gcc in PATH is passed over: it is not MinGW-w64, but compiles for %opt_target%
+set "opt_version="
+exit /b 1
 
 :use_gcc
-set "opt_compiler=gcc"
-goto gcc_flags
-:use_clang
-set "opt_compiler=clang"
-:gcc_flags
+set "opt_compiler=%opt_name%"
 set "opt_flags=-std=c11 -Wall -Wextra -O2 -g"
 if defined opt_debug set "opt_flags=%opt_flags:-O2=-O0%"
 if defined opt_strict set "opt_flags=%opt_flags% -Werror"
+
+:prepare_objects
+rem What several programs share is compiled once, and its objects are kept; each compiler and each set
+rem of flags has a folder for them. Another version of the compiler begins anew.
+set "opt_objects=build\%opt_compiler%"
+if defined opt_debug set "opt_objects=%opt_objects%_debug"
+if defined opt_strict set "opt_objects=%opt_objects%_strict"
+set "opt_object=o"
+if "%opt_compiler%"=="cl" set "opt_object=obj"
+set "opt_was="
+if exist %opt_objects%\version.txt set /p opt_was=<%opt_objects%\version.txt
+if not "%opt_was%"=="%opt_version%" if exist %opt_objects%\ rmdir /s /q %opt_objects%
+call :forget_if_changed common
+if not exist %opt_objects%\ mkdir %opt_objects%
+if "%opt_was%"=="%opt_version%" exit /b 0
+>%opt_objects%\version.txt echo %opt_version%
+exit /b 0
+
+:forget_if_changed
+rem FOLDER: what was made from its sources is made again if one of them has changed. xcopy /d copies
+rem those that are newer than their copies in build\kept; with /l it only says which.
+set "opt_changed="
+for /f "delims=" %%f in ('xcopy /d /l /s /y /i %1\*.? build\kept\%1\') do if exist "%%f" set "opt_changed=yes"
+if not defined opt_changed exit /b 0
+if "%1"=="common" for /d %%h in (build\*) do if exist %%h\version.txt rmdir /s /q %%h
+if "%1"=="tools" for /d %%h in (build\*) do if exist %%h\version.txt if exist %%h\tools\ rmdir /s /q %%h\tools
+for %%f in (build\tests\*.exe build\tools\*.exe build\course\notes\*.exe) do del "%%f" >nul 2>nul
+xcopy /d /s /y /i %1\*.? build\kept\%1\ >nul
 exit /b 0
 
 :build_chapters
-if not defined opt_chapters for /d %%d in (ch*) do if exist "%%d\server.c" call :add_chapter "%%d"
-for %%c in (%opt_chapters%) do if not defined opt_failed call :build_chapter "%%~c"
+if not defined opt_chapters call :add_all_chapters
+call :for_each_chapter build_chapter
 if defined opt_failed exit /b 1
 exit /b 0
 
 :build_chapter
-call :list_programs "%~1"
-for %%p in (%opt_programs%) do if not defined opt_failed call :compile "%~1" %%p
+call :list_programs
+for %%p in (%opt_programs%) do if not defined opt_failed call :compile_one %%p
+exit /b 0
+
+:compile_one
+set "opt_program=%1"
+call :compile_program
 exit /b 0
 
 :list_programs
+rem Sets opt_programs to those of opt_chapter.
 set "opt_programs="
-pushd "%~1"
-for %%f in (*.c) do call :add_program %%~nf
+pushd "%opt_chapter%"
+if errorlevel 1 set "opt_failed=yes"
+if errorlevel 1 exit /b 1
+for %%f in (*.c) do call :add_program "%%f"
 popd
 exit /b 0
 
 :add_program
-set "opt_programs=%opt_programs% %1"
+set "opt_odd="
+for /f "delims=%opt_plain%" %%r in ("%~1") do set "opt_odd=yes"
+if defined opt_odd echo build.bat: %~1 in %opt_chapter% is passed over: its name is odd 1>&2
+if defined opt_odd exit /b 0
+%SystemRoot%\System32\find.exe "main(" "%~1" >nul
+if errorlevel 1 if /i not "%~1"=="server.c" echo build.bat: %~1 in %opt_chapter% is passed over: it has no main 1>&2
+if errorlevel 1 if /i not "%~1"=="server.c" exit /b 0
+set "opt_programs=%opt_programs% %~n1"
+exit /b 0
+
+:compile_program
+rem Compiles opt_chapter\opt_program.c into build\opt_chapter\opt_program.exe.
+set "opt_folder=%opt_chapter%"
+set "opt_others="
+set "opt_shared="
+goto compile
+
+:make_check
+rem check.exe has the checks of all exercises; this is the list of them.
+if not exist build\tests\ mkdir build\tests
+set "opt_was="
+if exist build\tests\exercises.txt set /p opt_was=<build\tests\exercises.txt
+if not " %opt_was%"=="%opt_exercises%" call :write_list
+set "opt_others="
+for %%f in (tests\*.c) do if /i not "%%~nf"=="check" call :add_other tests\%%~nf.c
+for %%e in (%opt_exercises%) do call :add_other course\homework\%%e\%%e.c
+call :make_tool tests check process exercise_page utf8
+exit /b %errorlevel%
+
+:write_list
+if exist build\tests\check.txt del build\tests\check.txt
+type nul >build\tests\exercises.h
+for %%e in (%opt_exercises%) do echo EXERCISE(%%e)>>build\tests\exercises.h
+>build\tests\exercises.txt echo%opt_exercises%
+exit /b 0
+
+:add_other
+set "opt_others=%opt_others%%1 "
+exit /b 0
+
+:make_tool
+rem FOLDER PROGRAM [SHARED ...]: compiles one of our own programs from FOLDER\PROGRAM.c, opt_others and
+rem the shared sources of tools, unless it has been made from these with this compiler already.
+if not defined opt_looked for %%r in (tests tools course) do call :forget_if_changed %%r
+set "opt_looked=yes"
+set "opt_folder=%1"
+set "opt_program=%2"
+set "opt_shared=%3 %4 %5"
+set "opt_made=build\%1\%2.txt"
+set "opt_was="
+if exist build\%1\%2.exe if exist %opt_made% set /p opt_was=<%opt_made%
+if not "%opt_was%"=="%opt_version% %opt_flags%" goto make_it
+set "opt_others="
+exit /b 0
+:make_it
+call :compile
+if errorlevel 1 exit /b 1
+>%opt_made% echo %opt_version% %opt_flags%
 exit /b 0
 
 :compile
-rem FOLDER PROGRAM [SOURCES]: compiles FOLDER\PROGRAM.c, the other SOURCES and common into
-rem build\FOLDER\PROGRAM.exe. The command is printed, so that it can be typed by hand; quotes stand
-rem only where a name needs them.
-set "opt_output=build\%~1"
-set "opt_source=%~1\%~2.c"
-set "opt_exe=%opt_output%\%~2.exe"
-set "opt_objects=%opt_output%\"
-if not exist "%opt_output%\" mkdir "%opt_output%"
-if not "%opt_source: =%"=="%opt_source%" (
-    set opt_source="%opt_source%"
-    set opt_exe="%opt_exe%"
-    set opt_objects="%opt_objects%\"
-)
-set "opt_others=%~3"
-if defined opt_others set "opt_others=%opt_others% "
-for %%f in (common\*.c) do call :add_source "common\%%~nxf"
-if "%opt_compiler%"=="cl" goto compile_with_cl
-set opt_command=%opt_compiler% %opt_flags% %opt_source% %opt_others%-o %opt_exe% -lws2_32
-goto compile_it
-:compile_with_cl
-set opt_command=cl %opt_flags% %opt_source% %opt_others%/Fe%opt_exe% /Fo%opt_objects%
-:compile_it
+rem Compiles opt_folder\opt_program.c and opt_others, and links them with common and the shared sources of tools.
+rem Each command is printed, so that it can be typed by hand; quotes are used only where a name
+rem needs them.
+set "opt_with=%opt_objects%\common\*.%opt_object% "
+set "opt_missing="
+for %%f in (common\*.c) do if not exist %opt_objects%\common\%%~nf.%opt_object% set "opt_missing=yes"
+if defined opt_missing call :compile_objects common *
+for %%s in (%opt_shared%) do call :need_shared %%s
+if defined opt_failed exit /b 1
+if not exist "build\%opt_folder%\" mkdir "build\%opt_folder%"
+set "opt_source=%opt_folder%\%opt_program%.c"
+set "opt_exe=build\%opt_folder%\%opt_program%.exe"
+set "opt_output=build\%opt_folder%\"
+set "opt_odd="
+for /f "delims=%opt_plain%" %%r in ("%opt_folder%") do set "opt_odd=yes"
+if defined opt_odd set opt_source="%opt_source%"
+if defined opt_odd set opt_exe="%opt_exe%"
+rem A backslash before a quote would be taken for a part of the name.
+if defined opt_odd set opt_output="%opt_output%\"
+if "%opt_compiler%"=="cl" goto link_with_cl
+set opt_command=%opt_compiler% %opt_flags% %opt_source% %opt_others%%opt_with%-o %opt_exe% -lws2_32
+goto run_command
+:link_with_cl
+set opt_command=cl %opt_flags% %opt_source% %opt_others%%opt_with%/Fe%opt_exe% /Fo%opt_output% /link /INCREMENTAL:NO
+:run_command
+set "opt_others="
 echo %opt_command%
 %opt_command%
-if not errorlevel 1 exit /b 0
+if "%errorlevel%"=="0" exit /b 0
+:failed
 set "opt_failed=yes"
 exit /b 1
 
-:add_source
-set "opt_others=%opt_others%%~1 "
+:need_shared
+set "opt_with=%opt_with%%opt_objects%\tools\%1.%opt_object% "
+if not exist %opt_objects%\tools\%1.%opt_object% if not defined opt_failed call :compile_objects tools %1
+exit /b 0
+
+:compile_objects
+rem FOLDER NAME: a compiler leaves the objects in the current folder.
+set "opt_command=%opt_compiler% %opt_flags% -c ..\..\..\%1\%2.c"
+if "%opt_compiler%"=="cl" set "opt_command=cl %opt_flags% /c ..\..\..\%1\%2.c"
+if not exist %opt_objects%\%1\ mkdir %opt_objects%\%1
+echo cd %opt_objects%\%1
+echo %opt_command%
+echo cd ..\..\..
+pushd %opt_objects%\%1
+%opt_command%
+set "opt_result=%errorlevel%"
+popd
+if not "%opt_result%"=="0" set "opt_failed=yes"
 exit /b 0

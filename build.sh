@@ -14,13 +14,19 @@ source tests/linux/environment.sh
 
 # ---- what is needed ------------------------------------------------------------------------------
 
-# Prints the Debian packages that are missing.
+# Prints the Debian packages that the verb needs and that are missing.
 missing_packages() {
     command -v wine >/dev/null || echo wine wine64
     command -v x86_64-w64-mingw32-gcc >/dev/null || echo gcc-mingw-w64-x86-64
     command -v clang >/dev/null || echo clang
     command -v lld-link >/dev/null || echo lld
     [ -d /usr/include/wine/wine/msvcrt ] || echo libwine-dev
+    [ "$verb" = test ] || return 0
+    command -v patch >/dev/null || echo patch
+    command -v python3 >/dev/null || echo python3
+    command -v cmake >/dev/null || echo cmake
+    command -v make >/dev/null || echo make
+    command -v ccache >/dev/null || echo ccache
 }
 
 install_what_is_missing() {
@@ -70,10 +76,18 @@ prepare_compilers() {
 
 # ---- the verbs -----------------------------------------------------------------------------------
 
-# Runs build.bat; its exit status is the result.
+# Runs build.bat; its exit status is the result. Wine puts quotes only around a word with a space; one that
+# has characters which mean something to cmd is handed on in a batch file.
 build_bat() {
-    wine cmd /c build.bat "$@" 2>&1 </dev/null | sed -u 's/\r$//'
-    return "${PIPESTATUS[0]}"
+    local start=(build.bat "$@") words=build/linux/words.$$.bat status
+    if [[ $* == *[\&^=\;,%\|\<\>]* ]]; then
+        { printf '@build.bat' && printf ' "%s"' "${@//%/%%}" && printf '\r\n'; } >"$words"
+        start=("${words//\//\\}")
+    fi
+    wine cmd /c "${start[@]}" 2>&1 </dev/null | sed -u 's/\r$//'
+    status=${PIPESTATUS[0]}
+    rm -f "$words"
+    return "$status"
 }
 
 # Under Wine every call on a socket is a question to Wine's server, which answers one after the
@@ -166,6 +180,22 @@ run_tests() {
     [ $failed = 0 ] && [ $test_status = 0 ]
 }
 
+# What build.bat can do with names, Wine's cmd cannot always.
+check_names() {
+    if [[ $root == *%* ]]; then
+        echo "build.sh: Wine's cmd cannot work in a folder with % in its path: $root" >&2
+        exit 1
+    fi
+    if [[ $* == *\"* ]]; then
+        echo "build.sh: a word cannot have a quotation mark in it: $*" >&2
+        exit 2
+    fi
+    if [[ $* == *[\&^=\;,%\|\<\>]* && $* == *[^\ -~]* ]]; then
+        echo "build.sh: Wine's cmd cannot be given both letters beyond ASCII and one of & ^ = ; , % | < >: $*" >&2
+        exit 2
+    fi
+}
+
 compiler=
 verb=
 words=()
@@ -184,6 +214,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 
+check_names "${words[@]}"
 install_what_is_missing
 prepare_wine
 prepare_compilers

@@ -3,8 +3,6 @@
  *
  *     check.exe [--only WORD] [--program NAME] [--options WORDS] [--storm SECONDS] FOLDER ...
  *     check.exe --exercise NAME [--stop-at-failure] FOLDER
- *     check.exe --hint NAME NUMBER FOLDER
- *     check.exe --list
  *
  * FOLDER holds the programs of a chapter (build\ch21_event_select). Each of them is started as a
  * child process on a free port. Several programs are checked side by side. One line a check:
@@ -15,51 +13,65 @@
  *     ENV      the machine is in the way, not the program
  *     skip     cannot be checked here, with the reason
  *
- * The last line is "N passed, N failed, N skipped", for an exercise the score: 3/5. Exit status: 0 if
- * none failed, 1 if one did, 2 for a wrong command line. All of it is also written to a report in
- * FOLDER, together with --compiler NAME. Only checks whose name contains WORD are run with --only; --options
- * are more arguments for the servers; --storm makes the mixed storm longer:
+ * The last line is "N passed, N failed, N skipped", for an exercise the score: 3/5. Exit status: 0
+ * if none failed, 1 if one did, 2 for a wrong command line. All of it is also written to a report
+ * in FOLDER, together with --compiler NAME. Only checks whose name contains WORD are run with
+ * --only; --options are more arguments for the servers; --storm makes the mixed storm longer:
  *
  *     check.exe --only storm --storm 300 --options "--threads 4" build\ch23_iocp
+ *
+ * The goal of an exercise is read from course\homework, so start it in the top folder.
  */
-#include "homework.h"
+#include "check.h"
+#include "client_checks.h"
+#include "exercise_checks.h"
+#include "load_client_checks.h"
+#include "peers.h"
+#include "server_checks.h"
+#include "../tools/utf8.h"
+#include "../tools/exercise_page.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 
-char program_path[300];
-const char *server_options = "";
-int storm_seconds = DEFAULT_STORM_SECONDS;
-int patience_ms = 10000;
+/* ---- the exercises ------------------------------------------------------------------------- */
+
+/* build.bat writes exercises.h: one line EXERCISE(NAME) for each folder of course\homework. */
+#define EXERCISE(name) extern const struct exercise name;
+#include "../build/tests/exercises.h"
+#undef EXERCISE
+
+#define EXERCISE(name) &name,
+static const struct exercise *const exercises[] = {
+#include "../build/tests/exercises.h"
+};
+#undef EXERCISE
+
+enum { EXERCISE_COUNT = sizeof exercises / sizeof exercises[0] };
+
+/* NULL: there is none of that name. */
+static const struct exercise *find_exercise(const char *name)
+{
+    for (int i = 0; i < EXERCISE_COUNT; i++) {
+        if (_stricmp(name, exercises[i]->name) == 0)
+            return exercises[i];
+    }
+    return NULL;
+}
+
+/* Says which exercises there are. Returns the exit status. */
+static int wrong_exercise(const char *name)
+{
+    fprintf(stderr, "check: there is no exercise %s. There are:\n", name);
+    for (int i = 0; i < EXERCISE_COUNT; i++) {
+        struct statement statement;
+        bool known = read_statement(&statement, exercises[i]->name);
+        fprintf(stderr, "    %-9s %s\n", exercises[i]->name, known ? statement.goal : "");
+        free_statement(&statement);
+    }
+    return 2;
+}
 
 /* ---- one check ----------------------------------------------------------------------------- */
-
-static CRITICAL_SECTION noting;
-static enum verdict verdict_noted;
-static char what_noted[600];
-static const char *hint_noted;
-
-void trouble(enum verdict verdict, const char *hint, const char *what, ...)
-{
-    EnterCriticalSection(&noting);
-    if (verdict_noted == PASSED) {
-        va_list arguments;
-        va_start(arguments, what);
-        vsnprintf(what_noted, sizeof what_noted, what, arguments);
-        va_end(arguments);
-        hint_noted = hint;
-        verdict_noted = verdict;
-    }
-    LeaveCriticalSection(&noting);
-}
-
-bool in_trouble(void)
-{
-    EnterCriticalSection(&noting);
-    bool noted = verdict_noted != PASSED;
-    LeaveCriticalSection(&noting);
-    return noted;
-}
 
 static int passed, failed, skipped;
 static bool stop_at_failure;
@@ -67,109 +79,52 @@ static const char *compiler = "unknown";
 
 static void talk_to_server(const struct check *check)
 {
-    struct process server;
-    int port;
+    struct server server;
 
-    if (!start_server(&server, check->options, &port))
+    if (!start_server(&server, check->options))
         return;
-    check->talk(&server, port);
+    check->talk(&server);
     stop_server(&server);
 }
 
 static void run_check(const struct check *check, const char *chapter, const char *program)
 {
     static const char *const words[] = {"ok", "FAIL", "TIMEOUT", "ENV", "skip"};
+    const struct noted *noted = noted_trouble();
     double begun = now_ms();
 
-    verdict_noted = PASSED;
+    forget_trouble();
     if (check->run != NULL)
         check->run();
     else
         talk_to_server(check);
-    say("%-7s  %s %s: %s", words[verdict_noted], chapter, program, check->name);
-    if (verdict_noted == PASSED)
+    say("%-7s  %s %s: %s", words[noted->verdict], chapter, program, check->name);
+    if (noted->verdict == PASSED)
         say(" (%.1f s)\n", (now_ms() - begun) / 1000);
-    else if (verdict_noted == SKIPPED)
-        say(": %s\n", what_noted);
+    else if (noted->verdict == SKIPPED)
+        say(": %s\n", noted->what);
     else
-        say("\n         %s\n         look at: %s\n", what_noted, hint_noted);
-    passed += verdict_noted == PASSED;
-    skipped += verdict_noted == SKIPPED;
-    failed += verdict_noted != PASSED && verdict_noted != SKIPPED;
-}
-
-/* ---- the program under test ---------------------------------------------------------------- */
-
-bool start_server(struct process *server, const char *options, int *port)
-{
-    for (int attempt = 1;; attempt++) {
-        char command[500];
-
-        *port = free_port();
-        snprintf(command, sizeof command, "\"%s\" %s %s %d", program_path, server_options, options,
-                 *port);
-        if (!start_process(server, command, NULL, NULL)) {
-            char text[ERROR_TEXT_SIZE];
-            if (attempt < 3) { /* a busy Wine fails now and then with ERROR_INTERNAL_ERROR */
-                Sleep(200);
-                continue;
-            }
-            trouble(NO_CHANCE, "is it built?", "%s cannot be started: %s", program_path,
-                    error_text((int)GetLastError(), text));
-            return false;
-        }
-        int listening = listening_port(server, patience_ms);
-        if (listening == *port)
-            return true;
-        bool taken = strstr(server->error.bytes, "WSAEADDRINUSE") != NULL;
-        if (taken && attempt == 3)
-            trouble(NO_CHANCE, "run it again", "other programs take the free ports");
-        else if (!taken)
-            trouble(listening == 0 ? TIMED_OUT : FAILED, "listen_at, and the flush after it",
-                    "expected \"listening on 127.0.0.1:%d\", found \"%.200s\" and on standard "
-                    "error \"%.200s\"",
-                    *port, server->output.bytes, server->error.bytes);
-        end_process(server);
-        if (in_trouble())
-            return false;
-    }
-}
-
-void stop_server(struct process *server)
-{
-    DWORD status = 0;
-
-    if (server->handle == NULL)
-        return;
-    double begun = now_ms();
-    if (!press_ctrl_c(server)) {
-        trouble(NO_CHANCE, "does this program have a console?", "Ctrl+C could not be sent");
-    } else if (!wait_for_exit(server, patience_ms, &status)) {
-        trouble(TIMED_OUT, "the stop event in the wait; what stop_serving waits for",
-                "the server did not end within %d s after Ctrl+C", patience_ms / 1000);
-    } else if (status != 0) {
-        trouble(FAILED, "the end of main",
-                "expected exit status 0 after Ctrl+C, found %lu (%.200s)", status,
-                server->error.bytes);
-    } else if (now_ms() - begun > 2000) {
-        trouble(FAILED, "what stop_serving waits for",
-                "expected the end within 2 s after Ctrl+C, found %.1f s",
-                (now_ms() - begun) / 1000);
-    } else if (strstr(server->output.bytes, "summary: ") == NULL ||
-               strstr(server->output.bytes, ", 0 operations pending") == NULL) {
-        trouble(FAILED, "print_summary",
-                "expected \"summary: ... 0 operations pending\", found \"%.200s\"",
-                server->output.bytes);
-    }
-    end_process(server);
+        say("\n         %s\n         look at: %s\n", noted->what, noted->hint);
+    passed += noted->verdict == PASSED;
+    skipped += noted->verdict == SKIPPED;
+    failed += noted->verdict != PASSED && noted->verdict != SKIPPED;
 }
 
 /* ---- the run ------------------------------------------------------------------------------- */
 
-static bool exists(const char *folder, const char *program)
+static bool has_program(const char *folder, const char *program)
+{
+    char path[sizeof program_path];
+    wchar_t wide[sizeof program_path];
+
+    snprintf(path, sizeof path, "%s\\%s.exe", folder, program);
+    return GetFileAttributesW(wide_text(path, wide, sizeof path)) != INVALID_FILE_ATTRIBUTES;
+}
+
+/* From now on this is the program under test. */
+static void choose_program(const char *folder, const char *program)
 {
     snprintf(program_path, sizeof program_path, "%s\\%s.exe", folder, program);
-    return GetFileAttributesA(program_path) != INVALID_FILE_ATTRIBUTES;
 }
 
 /* ch21_event_select of build\ch21_event_select */
@@ -195,55 +150,72 @@ static void run_checks(const struct check *checks, const char *folder, const cha
 }
 
 /* Any program that is no client is a server. */
+static const struct check *checks_of(const char *program)
+{
+    if (strcmp(program, "client") == 0)
+        return client_checks;
+    if (strcmp(program, "load_client") == 0)
+        return load_client_checks;
+    return server_checks;
+}
+
+static void no_program(const char *folder)
+{
+    say("ENV      %s: no program to check: is it built?\n", folder);
+    failed++;
+}
+
 static void check_program(const char *folder, const char *program, const char *only)
 {
-    if (!exists(folder, program)) {
-        say("ENV      %s: no program to check: is it built?\n", folder);
-        failed++;
-    } else if (strcmp(program, "client") != 0) {
-        run_checks(server_checks, folder, program, only);
+    if (has_program(folder, program)) {
+        choose_program(folder, program);
+        run_checks(checks_of(program), folder, program, only);
     } else {
-        run_checks(client_checks, folder, program, only);
-        if (client_makes_load())
-            run_checks(load_checks, folder, program, only);
+        no_program(folder);
     }
 }
 
 /* The checks of the exercise itself, then those of the chapter that must still hold. */
+static void run_exercise(const char *folder, const struct exercise *exercise)
+{
+    choose_program(folder, "server");
+    run_checks(exercise->checks, folder, "server", NULL);
+    for (int i = 0; i < MOST_REUSED && exercise->reused[i] != NULL; i++)
+        run_checks(server_checks, folder, "server", exercise->reused[i]);
+    if (failed > 0) {
+        char command[COMMAND_SIZE];
+        say("For a hint: %s\n", hint_command(command, last_part(folder), exercise->name, 1));
+    }
+}
+
 static void check_exercise(const char *folder, const struct exercise *exercise)
 {
-    const char *name = last_part(folder);
+    struct statement statement;
 
     patience_ms = 3000;
     server_options = exercise->options;
     if (!stop_at_failure)
         begin_report(folder, exercise->name, compiler);
-    say("%s: %s\n", exercise->name, exercise->goal);
-    if (!exists(folder, "server")) {
-        say("ENV      %s: no server to check: is it built?\n", name);
+    if (!read_statement(&statement, exercise->name)) {
+        say("ENV      %s: %s\n", exercise->name, statement.reason);
         failed++;
     } else {
-        run_checks(exercise->checks, folder, "server", NULL);
-        for (int i = 0; i < MOST_REUSED && exercise->reused[i] != NULL; i++)
-            run_checks(server_checks, folder, "server", exercise->reused[i]);
-        if (failed > 0)
-            say("For a hint: %s hint %s %s 1\n", build_command(), name, exercise->name);
+        say("%s: %s\n", exercise->name, statement.goal);
+        if (has_program(folder, "server")) {
+            run_exercise(folder, exercise);
+        } else {
+            say("ENV      %s: no server to check: is it built?\n", last_part(folder));
+            failed++;
+        }
     }
+    free_statement(&statement);
     printf("%d/%d\n", passed, passed + failed);
     end_report("%d/%d\n", passed, passed + failed);
 }
 
-static int wrong_exercise(const char *name)
-{
-    fprintf(stderr, "check: there is no exercise %s. There are:\n", name);
-    for (const struct exercise *exercise = exercises; exercise->name != NULL; exercise++)
-        fprintf(stderr, "    %-9s %s\n", exercise->name, exercise->goal);
-    return 2;
-}
-
 /* ---- side by side -------------------------------------------------------------------------- */
 
-enum { SIDE_BY_SIDE = 5, MAX_FOLDERS = 64, MAX_TASKS = 3 * MAX_FOLDERS };
+enum { SIDE_BY_SIDE = 5, MAX_FOLDERS = 64, PROGRAMS = 4, MAX_TASKS = PROGRAMS * MAX_FOLDERS };
 
 /* The checks of one program, by another check.exe. */
 struct task {
@@ -324,21 +296,20 @@ static bool say_and_count(struct task *task, const char *only)
 /* Fills tasks with the programs of the folders, or with this program of each. */
 static void find_tasks(const char *const *folders, int count, const char *program)
 {
-    static const char *const programs[] = {"server", "select_server", "client"};
+    static const char *const programs[PROGRAMS] = {"server", "select_server", "client",
+                                                   "load_client"};
 
     for (int i = 0; i < count; i++) {
         int before = task_count;
-        for (int j = 0; j < (program != NULL ? 1 : 3); j++) {
+        for (int j = 0; j < (program != NULL ? 1 : PROGRAMS); j++) {
             const char *name = program != NULL ? program : programs[j];
-            if (exists(folders[i], name)) {
+            if (has_program(folders[i], name)) {
                 tasks[task_count].folder = folders[i];
                 tasks[task_count++].program = name;
             }
         }
-        if (task_count == before) {
-            say("ENV      %s: no program to check: is it built?\n", folders[i]);
-            failed++;
-        }
+        if (task_count == before)
+            no_program(folders[i]);
     }
 }
 
@@ -378,9 +349,7 @@ static int usage(void)
 {
     fprintf(stderr, "usage: check [--only WORD] [--program NAME] [--options WORDS] "
                     "[--storm SECONDS] FOLDER ...\n"
-                    "       check --exercise NAME [--stop-at-failure] FOLDER\n"
-                    "       check --hint NAME NUMBER FOLDER\n"
-                    "       check --list\n");
+                    "       check --exercise NAME [--stop-at-failure] FOLDER\n");
     return 2;
 }
 
@@ -398,14 +367,11 @@ static DWORD WINAPI end_after_a_while(void *nothing)
 
 int main(int argc, char **argv)
 {
-    const char *only = NULL, *program = NULL, *name = NULL, *hint = NULL, *folders[MAX_FOLDERS];
+    const char *only = NULL, *program = NULL, *name = NULL, *folders[MAX_FOLDERS];
     int count = 0;
 
-    if (argc == 2 && strcmp(argv[1], "--list") == 0) {
-        print_exercises();
-        return 0;
-    }
-
+    snprintf(program_name, sizeof program_name, "check"); /* for fail */
+    use_utf8(&argc, &argv);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
             only = argv[++i];
@@ -421,10 +387,7 @@ int main(int argc, char **argv)
             stop_at_failure = true;
         else if (strcmp(argv[i], "--exercise") == 0 && i + 1 < argc)
             name = argv[++i];
-        else if (strcmp(argv[i], "--hint") == 0 && i + 2 < argc) {
-            name = argv[++i];
-            hint = argv[++i];
-        } else if (argv[i][0] != '-' && count < MAX_FOLDERS)
+        else if (argv[i][0] != '-' && count < MAX_FOLDERS)
             folders[count++] = argv[i];
         else
             return usage();
@@ -434,10 +397,6 @@ int main(int argc, char **argv)
     const struct exercise *exercise = name != NULL ? find_exercise(name) : NULL;
     if (name != NULL && exercise == NULL)
         return wrong_exercise(name);
-    if (hint != NULL)
-        return print_hint(exercise, atoi(hint), folders[0]) ? 0 : 2;
-
-    InitializeCriticalSection(&noting);
     start_winsock();
     CloseHandle(CreateThread(NULL, 0, end_after_a_while, NULL, 0, NULL));
     fill_pattern();

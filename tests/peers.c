@@ -1,5 +1,6 @@
-/* peers.c - clients that talk to the server under test. See check.h. */
-#include "check.h"
+/* peers.c - clients that talk to the server under test. See peers.h. */
+#include "peers.h"
+#include "target.h" /* patience_ms */
 
 unsigned char pattern[PATTERN_SIZE];
 
@@ -92,10 +93,11 @@ const char *show_bytes(char *text, const char *bytes, size_t length)
     *end = '\0';
     for (size_t i = 0; i < length && i < SHOWN_BYTES; i++) {
         unsigned char c = (unsigned char)bytes[i];
+        size_t left = (size_t)(text + SHOWN_SIZE - end);
         if (c == '\n' || c == '\r')
-            end += sprintf(end, c == '\n' ? "\\n" : "\\r");
+            end += snprintf(end, left, c == '\n' ? "\\n" : "\\r");
         else
-            end += sprintf(end, c >= ' ' && c <= '~' ? "%c" : "\\x%02x", c);
+            end += snprintf(end, left, c >= ' ' && c <= '~' ? "%c" : "\\x%02x", c);
     }
     return text;
 }
@@ -237,4 +239,44 @@ void reset_peer(SOCKET peer)
     struct linger hard = {1, 0}; /* no lingering: closesocket sends a reset */
     setsockopt(peer, SOL_SOCKET, SO_LINGER, (const char *)&hard, sizeof hard);
     closesocket(peer);
+}
+
+size_t send_until_refused(SOCKET peer)
+{
+    size_t sent = 0;
+    while (sent + 65536 <= PATTERN_SIZE && wait_for_socket(peer, WRITABLE, 500) != 0) {
+        int n = send(peer, (const char *)pattern + sent, 65536, 0);
+        if (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK)
+            break;
+        if (n > 0)
+            sent += (size_t)n;
+    }
+    return sent;
+}
+
+/* ---- several peers ------------------------------------------------------------------------- */
+
+void connect_peers(int port, SOCKET *peers, int count)
+{
+    for (int i = 0; i < count; i++)
+        peers[i] = in_trouble() ? INVALID_SOCKET : connect_peer(port);
+}
+
+void talk_all(int port, SOCKET *peers, int count)
+{
+    connect_peers(port, peers, count);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < count && !in_trouble(); i++)
+            send_all(peers[i], pattern + i, 100);
+        for (int i = 0; i < count && !in_trouble(); i++)
+            receive_exactly(peers[i], pattern + i, 100);
+    }
+}
+
+void end_peers(SOCKET *peers, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (peers[i] != INVALID_SOCKET)
+            closesocket(peers[i]);
+    }
 }

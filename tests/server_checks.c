@@ -1,59 +1,35 @@
-/* server_checks.c - what every server promises. See check.h. */
-#include "check.h"
+/* server_checks.c - what every server promises. See server_checks.h. */
+#include "server_checks.h"
+#include "peers.h"
 
-#include <stdlib.h>
-
-void connect_peers(int port, SOCKET *peers, int count)
-{
-    for (int i = 0; i < count; i++)
-        peers[i] = in_trouble() ? INVALID_SOCKET : connect_peer(port);
-}
-
-void end_peers(SOCKET *peers, int count)
-{
-    for (int i = 0; i < count; i++) {
-        if (peers[i] != INVALID_SOCKET)
-            closesocket(peers[i]);
-    }
-}
-
-void cannot_measure(const struct process *server)
-{
-    if (WaitForSingleObject(server->handle, 0) == WAIT_OBJECT_0)
-        trouble(FAILED, "each fail()", "the server has ended by itself: \"%.200s\"",
-                server->error.bytes);
-    else
-        trouble(NO_CHANCE, "measure in harness.c", "the server cannot be measured");
-}
+int storm_seconds = DEFAULT_STORM_SECONDS;
 
 /* ---- what comes back ----------------------------------------------------------------------- */
 
-static void echo_one_byte(struct process *server, int port)
+static void echo_one_byte(struct server *server)
 {
-    (void)server;
-    converse(port, (const unsigned char *)"x", 1, 1);
-    converse(port, (const unsigned char *)"\0", 1, 1);
+    converse(server->port, (const unsigned char *)"x", 1, 1);
+    converse(server->port, (const unsigned char *)"\0", 1, 1);
 }
 
-static void echo_text(struct process *server, int port)
+static void echo_text(struct server *server)
 {
     static const unsigned char text[] = "Hello\r\nworld\n\n\xea\xb0\x80 without a last line end";
-    converse(port, text, sizeof text - 1, sizeof text);
-    if (!in_trouble() && !wait_for_text(&server->output, "closesocket", patience_ms))
+    converse(server->port, text, sizeof text - 1, sizeof text);
+    if (!in_trouble() && !wait_for_text(&server->process.output, "closesocket", patience_ms))
         trouble(FAILED, "start_narration, and narrate in close_client",
-                "expected a line about closesocket, found \"%.200s\"", server->output.bytes);
+                "expected a line about closesocket, found \"%.200s\"",
+                server->process.output.bytes);
 }
 
-static void echo_16_mib(struct process *server, int port)
+static void echo_16_mib(struct server *server)
 {
-    (void)server;
-    converse(port, pattern, PATTERN_SIZE, 256 * 1024);
+    converse(server->port, pattern, PATTERN_SIZE, 256 * 1024);
 }
 
-static void echo_drip(struct process *server, int port)
+static void echo_drip(struct server *server)
 {
-    (void)server;
-    SOCKET peer = connect_peer(port);
+    SOCKET peer = connect_peer(server->port);
     for (int i = 0; i < 200 && !in_trouble(); i++)
         exchange(peer, pattern + i, 1, 1);
     if (peer != INVALID_SOCKET)
@@ -61,37 +37,36 @@ static void echo_drip(struct process *server, int port)
 }
 
 /* A server that receives no more than came the last time still echoes everything. */
-static void long_after_short(struct process *server, int port)
+static void long_after_short(struct server *server)
 {
-    enum { LONG = 16 * 1024, MOST_LINES = 200 };
+    enum { LONG_LENGTH = 16 * 1024, MOST_LINES = 200 };
     int lines = 0;
-    SOCKET peer = connect_peer(port);
+    SOCKET peer = connect_peer(server->port);
     if (peer != INVALID_SOCKET && exchange(peer, pattern, 1, 1) &&
-        exchange(peer, pattern, LONG, LONG)) {
+        exchange(peer, pattern, LONG_LENGTH, LONG_LENGTH)) {
         shutdown(peer, SD_SEND);
         receive_end(peer);
     }
     if (peer != INVALID_SOCKET)
         closesocket(peer);
-    EnterCriticalSection(&server->output.lock);
-    for (const char *c = server->output.bytes; *c != '\0'; c++)
+    EnterCriticalSection(&server->process.output.lock);
+    for (const char *c = server->process.output.bytes; *c != '\0'; c++)
         lines += *c == '\n';
-    LeaveCriticalSection(&server->output.lock);
+    LeaveCriticalSection(&server->process.output.lock);
     if (lines > MOST_LINES)
         trouble(FAILED, "WSABUF.len: is it the whole buffer again for each receive?",
                 "expected at most %d lines of narration for %d bytes, found %d: the receives are "
                 "short",
-                MOST_LINES, LONG, lines);
+                MOST_LINES, LONG_LENGTH, lines);
 }
 
 /* ---- how a connection ends ----------------------------------------------------------------- */
 
 /* The peer sends 1 MiB and shuts down before it reads the first byte. */
-static void half_close(struct process *server, int port)
+static void half_close(struct server *server)
 {
-    (void)server;
     const size_t size = 1024 * 1024;
-    SOCKET peer = connect_peer(port);
+    SOCKET peer = connect_peer(server->port);
     if (peer != INVALID_SOCKET && exchange(peer, pattern, size, 65536)) {
         /* The tail is sent, and shut down behind, while the echo is not read. */
         if (send_all(peer, pattern, 200000)) {
@@ -105,12 +80,11 @@ static void half_close(struct process *server, int port)
         closesocket(peer);
 }
 
-static void bytes_and_end_together(struct process *server, int port)
+static void bytes_and_end_together(struct server *server)
 {
-    (void)server;
     for (int i = 0; i < 50 && !in_trouble(); i++) {
         size_t size = (size_t)1 << (i % 17); /* up to 64 KiB */
-        SOCKET peer = connect_peer(port);
+        SOCKET peer = connect_peer(server->port);
         if (peer == INVALID_SOCKET)
             break;
         if (send_all(peer, pattern, size)) {
@@ -122,11 +96,10 @@ static void bytes_and_end_together(struct process *server, int port)
     }
 }
 
-static void fifty_resets(struct process *server, int port)
+static void fifty_resets(struct server *server)
 {
-    (void)server;
     for (int i = 0; i < 50 && !in_trouble(); i++) {
-        SOCKET peer = connect_peer(port);
+        SOCKET peer = connect_peer(server->port);
         if (peer == INVALID_SOCKET)
             break;
         send(peer, (const char *)pattern, 60000 + i, 0);
@@ -136,31 +109,17 @@ static void fifty_resets(struct process *server, int port)
             wait_for_socket(peer, READABLE, 100);
         reset_peer(peer);
     }
-    converse(port, pattern, 100000, 65536);
+    converse(server->port, pattern, 100000, 65536);
 }
 
 /* ---- a client that does not read ----------------------------------------------------------- */
 
-/* Sends until nothing more is taken for half a second. Returns the bytes sent. */
-static size_t send_until_refused(SOCKET peer)
-{
-    size_t sent = 0;
-    while (sent + 65536 <= PATTERN_SIZE && wait_for_socket(peer, WRITABLE, 500) != 0) {
-        int n = send(peer, (const char *)pattern + sent, 65536, 0);
-        if (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK)
-            break;
-        if (n > 0)
-            sent += (size_t)n;
-    }
-    return sent;
-}
-
-static void never_reads(struct process *server, int port)
+static void never_reads(struct server *server)
 {
     struct measurement before, after;
-    converse(port, pattern, 100, 100); /* what a server allocates only once is allocated now */
-    bool measured = measure(server, &before);
-    SOCKET lazy = connect_peer(port);
+    converse(server->port, pattern, 100, 100); /* allocates what a server allocates only once */
+    bool measured = measure(&server->process, &before);
+    SOCKET lazy = connect_peer(server->port);
     if (lazy != INVALID_SOCKET) {
         size_t sent = send_until_refused(lazy);
         if (sent == PATTERN_SIZE)
@@ -168,11 +127,11 @@ static void never_reads(struct process *server, int port)
                     "expected that the server stops reading, found that it takes %lu bytes",
                     (unsigned long)sent);
         double begun = now_ms();
-        converse(port, pattern, 65536, 65536);
+        converse(server->port, pattern, 65536, 65536);
         if (now_ms() - begun > 1000)
             trouble(FAILED, "a send that blocks", "another client had to wait %.1f s",
                     (now_ms() - begun) / 1000);
-        if (!measured || !measure(server, &after))
+        if (!measured || !measure(&server->process, &after))
             cannot_measure(server);
         else if (after.memory > before.memory + 8 * 1024 * 1024)
             trouble(FAILED, "what is kept for a client that does not read?",
@@ -183,10 +142,9 @@ static void never_reads(struct process *server, int port)
 }
 
 /* The same client, but in the end it reads: the refused send must go on where it stopped. */
-static void reads_late(struct process *server, int port)
+static void reads_late(struct server *server)
 {
-    (void)server;
-    SOCKET lazy = connect_peer(port);
+    SOCKET lazy = connect_peer(server->port);
     if (lazy != INVALID_SOCKET) {
         size_t sent = send_until_refused(lazy);
         if (receive_exactly(lazy, pattern, sent)) {
@@ -201,27 +159,15 @@ static void reads_late(struct process *server, int port)
 
 enum { WITHOUT_LIMIT = 1000, AT_LEAST = 60, BEYOND = 20, MOST_PEERS = 1100 };
 
-void talk_all(int port, SOCKET *peers, int count)
-{
-    connect_peers(port, peers, count);
-    for (int round = 0; round < 2; round++) {
-        for (int i = 0; i < count && !in_trouble(); i++)
-            send_all(peers[i], pattern + i, 100);
-        for (int i = 0; i < count && !in_trouble(); i++)
-            receive_exactly(peers[i], pattern + i, 100);
-    }
-}
-
 static void many_at_once(void)
 {
     static SOCKET peers[MOST_PEERS];
-    struct process server;
-    int port;
-    if (!start_server(&server, "", &port))
+    struct server server;
+    if (!start_server(&server, ""))
         return;
-    int limit = announced_limit(&server);
+    int limit = announced_limit(&server.process);
     stop_server(&server);
-    if (in_trouble() || !start_server(&server, "--quiet", &port)) /* thousands of lines to nobody */
+    if (in_trouble() || !start_server(&server, "--quiet")) /* thousands of lines to nobody */
         return;
     int count = limit == 0 ? WITHOUT_LIMIT : limit;
     if (count < AT_LEAST || count > MOST_PEERS)
@@ -229,28 +175,15 @@ static void many_at_once(void)
                 "expected from %d to %d clients at once, found \"at most %d\"", AT_LEAST,
                 MOST_PEERS, count);
     else
-        talk_all(port, peers, count);
+        talk_all(server.port, peers, count);
     end_peers(peers, count < MOST_PEERS ? count : 0);
     stop_server(&server);
 }
 
-int count_text(struct process *process, const char *text)
-{
-    int count = 0;
-    EnterCriticalSection(&process->output.lock);
-    const char *place = process->output.bytes;
-    while ((place = strstr(place, text)) != NULL) {
-        count++;
-        place += strlen(text);
-    }
-    LeaveCriticalSection(&process->output.lock);
-    return count;
-}
-
-static void beyond_the_limit(struct process *server, int port)
+static void beyond_the_limit(struct server *server)
 {
     static SOCKET peers[MOST_PEERS];
-    int limit = announced_limit(server);
+    int limit = announced_limit(&server->process);
     if (limit == 0) {
         trouble(SKIPPED, "", "this server announces no limit");
         stop_server(server);
@@ -258,10 +191,10 @@ static void beyond_the_limit(struct process *server, int port)
     }
     if (limit + BEYOND > MOST_PEERS)
         limit = MOST_PEERS - BEYOND;
-    talk_all(port, peers, limit);
+    talk_all(server->port, peers, limit);
 
     /* The late ones connect and send, but have to wait for an answer. */
-    connect_peers(port, peers + limit, BEYOND);
+    connect_peers(server->port, peers + limit, BEYOND);
     for (int i = limit; i < limit + BEYOND && !in_trouble(); i++)
         send_all(peers[i], pattern + i, 100);
     for (int i = limit; i < limit + BEYOND && !in_trouble(); i++) {
@@ -283,15 +216,14 @@ static void beyond_the_limit(struct process *server, int port)
     end_peers(peers, limit + BEYOND);
 }
 
-static void storm_of_connects(struct process *server, int port)
+static void storm_of_connects(struct server *server)
 {
-    (void)server;
-    enum { COUNT = 200, SIZE = 100 };
+    enum { COUNT = 200, MESSAGE_SIZE = 100 };
     static SOCKET peers[COUNT];
     struct sockaddr_in address;
     memset(&address, 0, sizeof address);
     address.sin_family = AF_INET;
-    address.sin_port = htons((u_short)port);
+    address.sin_port = htons((u_short)server->port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     for (int i = 0; i < COUNT; i++) { /* all at once, nobody waits for anybody */
         u_long yes = 1;
@@ -302,8 +234,8 @@ static void storm_of_connects(struct process *server, int port)
     for (int i = 0; i < COUNT && !in_trouble(); i++) {
         if (wait_for_socket(peers[i], WRITABLE, patience_ms) == 0)
             trouble(TIMED_OUT, "the backlog of listen", "client %d is never connected", i + 1);
-        else if (send_all(peers[i], pattern + i, SIZE) &&
-                 receive_exactly(peers[i], pattern + i, SIZE)) {
+        else if (send_all(peers[i], pattern + i, MESSAGE_SIZE) &&
+                 receive_exactly(peers[i], pattern + i, MESSAGE_SIZE)) {
             closesocket(peers[i]);
             peers[i] = INVALID_SOCKET;
         }
@@ -313,18 +245,18 @@ static void storm_of_connects(struct process *server, int port)
 
 /* ---- nothing leaks ------------------------------------------------------------------------- */
 
-static void two_thousand_in_a_row(struct process *server, int port)
+static void two_thousand_in_a_row(struct server *server)
 {
     enum { WARM_UP = 200, COUNT = 2000 };
     struct measurement before = {0, 0, 0}, after = {0, 0, 0};
     bool measured = true;
     for (int i = 0; i < COUNT && !in_trouble(); i++) {
         if (i == WARM_UP)
-            measured = measure(server, &before);
-        converse(port, pattern + i, 100, 100);
+            measured = measure(&server->process, &before);
+        converse(server->port, pattern + i, 100, 100);
     }
     Sleep(200); /* the server may still be closing the last one */
-    measured = measured && measure(server, &after);
+    measured = measured && measure(&server->process, &after);
     if (!measured)
         cannot_measure(server);
     else if (after.handles > before.handles + 10)
@@ -409,13 +341,13 @@ static int raise_storm(int port, int seconds)
 }
 
 /* After the first second the server has all that it keeps for such a storm. */
-static void mixed_storm(struct process *server, int port)
+static void mixed_storm(struct server *server)
 {
     struct measurement before = {0, 0, 0}, after = {0, 0, 0};
-    raise_storm(port, 1);
-    bool measured = measure(server, &before);
-    int connections = raise_storm(port, storm_seconds);
-    measured = measured && measure(server, &after);
+    raise_storm(server->port, 1);
+    bool measured = measure(&server->process, &before);
+    int connections = raise_storm(server->port, storm_seconds);
+    measured = measured && measure(&server->process, &after);
     if (!measured)
         cannot_measure(server);
     else if (after.handles > 2 * before.handles + 10 || /* Wine counts places, and doubles them */
@@ -449,22 +381,21 @@ static DWORD WINAPI busy_peer(void *parameter)
     return 0;
 }
 
-static void busy_clients_starve_nobody(struct process *server, int port)
+static void busy_clients_starve_nobody(struct server *server)
 {
-    (void)server;
     struct storm storms[BUSY_PEERS];
     HANDLE threads[BUSY_PEERS];
     double longest = 0;
     int answers = 0;
     for (int i = 0; i < BUSY_PEERS; i++) {
-        storms[i].port = port;
+        storms[i].port = server->port;
         storms[i].end = now_ms() + BUSY_MS;
         threads[i] = CreateThread(NULL, 0, busy_peer, &storms[i], 0, NULL);
         if (threads[i] == NULL)
             fail((int)GetLastError(), "CreateThread");
     }
     Sleep(300);
-    SOCKET quiet = connect_peer(port); /* comes last, and asks for little */
+    SOCKET quiet = connect_peer(server->port); /* comes last, and asks for little */
     while (quiet != INVALID_SOCKET && now_ms() < storms[0].end - 300) {
         double begun = now_ms();
         if (!exchange(quiet, pattern, 100, 100))
@@ -488,27 +419,9 @@ static void busy_clients_starve_nobody(struct process *server, int port)
 
 /* ---- idle, errors, stop -------------------------------------------------------------------- */
 
-void expect_sleep(const struct process *server, DWORD milliseconds)
+static void idle_costs_nothing(struct server *server)
 {
-    struct measurement before, after;
-
-    Sleep(300); /* it may still be busy with what came last */
-    bool measured = measure(server, &before);
-    Sleep(milliseconds);
-    measured = measured && measure(server, &after);
-    unsigned long long most = running_under_wine() ? 3 : 300000;
-    if (!measured)
-        cannot_measure(server);
-    else if (after.activity - before.activity > most)
-        trouble(FAILED, "a wait with a time-out, or an event that nobody resets",
-                "expected an idle server to sleep, found %llu %s in %.1f s",
-                after.activity - before.activity,
-                running_under_wine() ? "context switches" : "CPU cycles", milliseconds / 1000.0);
-}
-
-static void idle_costs_nothing(struct process *server, int port)
-{
-    SOCKET peer = connect_peer(port); /* one client that says nothing after a first word */
+    SOCKET peer = connect_peer(server->port); /* one client that says nothing after a first word */
     if (peer != INVALID_SOCKET && exchange(peer, pattern, 100, 100))
         expect_sleep(server, 2000);
     if (peer != INVALID_SOCKET)
@@ -519,14 +432,10 @@ static void idle_costs_nothing(struct process *server, int port)
 static void expect_end(const char *arguments, DWORD expected_status, const char *expected_error)
 {
     struct process process;
-    char command[500];
     DWORD status = 0;
 
-    snprintf(command, sizeof command, "\"%s\" %s", program_path, arguments);
-    if (!start_process(&process, command, NULL, NULL)) {
-        trouble(NO_CHANCE, "is it built?", "%s cannot be started", program_path);
+    if (!start_program(&process, arguments))
         return;
-    }
     if (!wait_for_exit(&process, patience_ms, &status))
         trouble(TIMED_OUT, "arguments.c", "expected that \"%s\" ends at once", arguments);
     else if (status != expected_status || strstr(process.error.bytes, expected_error) == NULL)
@@ -537,13 +446,12 @@ static void expect_end(const char *arguments, DWORD expected_status, const char 
     end_process(&process);
 }
 
-static void port_in_use(struct process *server, int port)
+static void port_in_use(struct server *server)
 {
-    (void)server;
     char arguments[40];
-    snprintf(arguments, sizeof arguments, "--quiet %d", port);
+    snprintf(arguments, sizeof arguments, "--quiet %d", server->port);
     expect_end(arguments, 1, "WSAEADDRINUSE (10048): ");
-    converse(port, pattern, 100, 100); /* the first one does not notice */
+    converse(server->port, pattern, 100, 100); /* the first one does not notice */
 }
 
 static void wrong_arguments(void)
@@ -559,24 +467,21 @@ static void wrong_arguments(void)
 /* Port 0: the system picks one, and the server says which. */
 static void port_0_and_ipv6(void)
 {
-    struct process server;
-    char command[400];
+    struct server server;
+    struct process *process = &server.process;
 
-    snprintf(command, sizeof command, "\"%s\" --quiet --host ::1 0", program_path);
-    if (!start_process(&server, command, NULL, NULL)) {
-        trouble(NO_CHANCE, "is it built?", "%s cannot be started", program_path);
+    if (!start_program(process, "--quiet --host ::1 0"))
         return;
-    }
-    int port = listening_port(&server, patience_ms);
-    if (strstr(server.error.bytes, "WSAEADDRNOTAVAIL") != NULL ||
-        strstr(server.error.bytes, "WSAEAFNOSUPPORT") != NULL)
+    server.port = listening_port(process, patience_ms);
+    if (strstr(process->error.bytes, "WSAEADDRNOTAVAIL") != NULL ||
+        strstr(process->error.bytes, "WSAEAFNOSUPPORT") != NULL)
         trouble(SKIPPED, "", "this machine has no IPv6");
-    else if (port == 0 || strstr(server.output.bytes, "listening on [::1]:") == NULL)
+    else if (server.port == 0 || strstr(process->output.bytes, "listening on [::1]:") == NULL)
         trouble(FAILED, "listen_at",
                 "expected \"listening on [::1]:\" and a port, found \"%.100s\" and \"%.100s\"",
-                server.output.bytes, server.error.bytes);
+                process->output.bytes, process->error.bytes);
     if (in_trouble())
-        end_process(&server);
+        end_process(process);
     else
         stop_server(&server);
 }
@@ -602,12 +507,11 @@ static DWORD WINAPI keep_talking(void *parameter)
 static void stop_with_clients(void)
 {
     enum { IDLE, LAZY, BUSY, HALF_CLOSED, COUNT };
-    struct process server;
+    struct server server;
     SOCKET peers[COUNT];
-    int port;
-    if (!start_server(&server, "--quiet", &port))
+    if (!start_server(&server, "--quiet"))
         return;
-    connect_peers(port, peers, COUNT);
+    connect_peers(server.port, peers, COUNT);
     if (!in_trouble()) {
         send_until_refused(peers[LAZY]);
         exchange(peers[HALF_CLOSED], pattern, 1000, 1000);
@@ -627,26 +531,36 @@ static void stop_with_clients(void)
 }
 
 const struct check server_checks[] = {
-    {"echoes one byte", NULL, echo_one_byte, "--quiet"},
-    {"echoes text, and narrates", NULL, echo_text, ""},
-    {"echoes 16 MiB", NULL, echo_16_mib, "--quiet"},
-    {"echoes a drip of single bytes", NULL, echo_drip, "--quiet"},
-    {"a long message after a short one", NULL, long_after_short, ""},
-    {"half-close: all comes back, then the end", NULL, half_close, "--quiet"},
-    {"bytes and end together", NULL, bytes_and_end_together, "--quiet"},
-    {"50 resets, and the next client is served", NULL, fifty_resets, "--quiet"},
-    {"a client that never reads costs one buffer", NULL, never_reads, "--quiet"},
-    {"a client that reads late gets everything", NULL, reads_late, "--quiet"},
-    {"as many clients at once as promised", many_at_once, NULL, NULL},
-    {"clients beyond the limit wait, and are served", NULL, beyond_the_limit, ""},
-    {"a storm of 200 connects", NULL, storm_of_connects, "--quiet"},
-    {"2,000 connections in a row leak nothing", NULL, two_thousand_in_a_row, "--quiet"},
-    {"a mixed storm of 40 clients", NULL, mixed_storm, "--quiet"},
-    {"busy clients starve nobody", NULL, busy_clients_starve_nobody, "--quiet"},
-    {"idle costs no CPU", NULL, idle_costs_nothing, "--quiet"},
-    {"port in use: status 1, and says so", NULL, port_in_use, "--quiet"},
-    {"wrong arguments: status 2, and the usage", wrong_arguments, NULL, NULL},
-    {"port 0 and IPv6", port_0_and_ipv6, NULL, NULL},
-    {"Ctrl+C with clients connected and data in flight", stop_with_clients, NULL, NULL},
-    {NULL, NULL, NULL, NULL},
+    {.name = "echoes one byte", .talk = echo_one_byte, .options = "--quiet"},
+    {.name = "echoes text, and narrates", .talk = echo_text, .options = ""},
+    {.name = "echoes 16 MiB", .talk = echo_16_mib, .options = "--quiet"},
+    {.name = "echoes a drip of single bytes", .talk = echo_drip, .options = "--quiet"},
+    {.name = "a long message after a short one", .talk = long_after_short, .options = ""},
+    {.name = "half-close: all comes back, then the end", .talk = half_close, .options = "--quiet"},
+    {.name = "bytes and end together", .talk = bytes_and_end_together, .options = "--quiet"},
+    {.name = "50 resets, and the next client is served",
+     .talk = fifty_resets,
+     .options = "--quiet"},
+    {.name = "a client that never reads costs one buffer",
+     .talk = never_reads,
+     .options = "--quiet"},
+    {.name = "a client that reads late gets everything", .talk = reads_late, .options = "--quiet"},
+    {.name = "as many clients at once as promised", .run = many_at_once},
+    {.name = "clients beyond the limit wait, and are served",
+     .talk = beyond_the_limit,
+     .options = ""},
+    {.name = "a storm of 200 connects", .talk = storm_of_connects, .options = "--quiet"},
+    {.name = "2,000 connections in a row leak nothing",
+     .talk = two_thousand_in_a_row,
+     .options = "--quiet"},
+    {.name = "a mixed storm of 40 clients", .talk = mixed_storm, .options = "--quiet"},
+    {.name = "busy clients starve nobody",
+     .talk = busy_clients_starve_nobody,
+     .options = "--quiet"},
+    {.name = "idle costs no CPU", .talk = idle_costs_nothing, .options = "--quiet"},
+    {.name = "port in use: status 1, and says so", .talk = port_in_use, .options = "--quiet"},
+    {.name = "wrong arguments: status 2, and the usage", .run = wrong_arguments},
+    {.name = "port 0 and IPv6", .run = port_0_and_ipv6},
+    {.name = "Ctrl+C with clients connected and data in flight", .run = stop_with_clients},
+    {0},
 };

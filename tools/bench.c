@@ -10,7 +10,8 @@
  *
  * Exit status: 0 if nothing was lost, 1 if something was, 2 for a wrong command line.
  */
-#include "harness.h"
+#include "process.h"
+#include "utf8.h"
 
 #include <stdlib.h>
 
@@ -259,7 +260,7 @@ int main(int argc, char **argv)
     }
     start_winsock();
     load_path = argv[first + 1];
-    csv = fopen(argv[first], "w");
+    csv = open_file(argv[first], "w");
     if (csv == NULL)
         fail((int)GetLastError(), "write %s", argv[first]);
     fprintf(csv, "server,connections,bytes,at_a_time,round,messages_per_s,MB_per_s,p50_ms,p99_ms,"

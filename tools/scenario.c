@@ -7,7 +7,8 @@
  * Leaves FOLDER\server.log, client_a.log and client_b.log for
  * timeline.exe. Exit status: 0 if every program ended as it should, else 1.
  */
-#include "harness.h"
+#include "process.h"
+#include "utf8.h"
 
 #include <stdlib.h>
 
@@ -15,7 +16,7 @@ enum { PATIENCE_MS = 10000, LONG_LINE = 60000 };
 
 static struct process server, client_a, client_b;
 
-static _Noreturn void give_up(const char *what)
+static NORETURN void give_up(const char *what)
 {
     end_process(&client_a);
     end_process(&client_b);
@@ -64,7 +65,7 @@ static void save(const char *folder, const char *name, const struct capture *cap
 {
     char path[400];
     snprintf(path, sizeof path, "%s\\%s", folder, name);
-    FILE *file = fopen(path, "wb");
+    FILE *file = open_file(path, "wb");
     if (file == NULL || fwrite(capture->bytes, 1, capture->length, file) != capture->length ||
         fclose(file) != 0)
         give_up("a log cannot be written");
@@ -92,6 +93,7 @@ int main(int argc, char **argv)
     char *bytes = calloc(1, 65536);
     DWORD status = 1;
 
+    use_utf8(&argc, &argv);
     if (argc != 2 || bytes == NULL) {
         fprintf(stderr, "usage: scenario FOLDER\n");
         return 2;

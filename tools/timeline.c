@@ -15,6 +15,7 @@
  */
 #define _CRT_SECURE_NO_WARNINGS /* cl.exe would rather have fopen_s, which not every compiler has */
 #include "../common/common.h"
+#include "utf8.h"
 
 #include <stdlib.h>
 
@@ -52,7 +53,7 @@ static int line_count;
 static const char *log_names[MAX_LOGS];
 static int log_count;
 
-static _Noreturn void bad_line(const char *file, int number, const char *reason)
+static NORETURN void bad_line(const char *file, int number, const char *reason)
 {
     fail(0, "%s: line %d: %s", file, number, reason);
 }
@@ -137,7 +138,7 @@ static void read_log(const char *file, int log)
     char text[LINE_SIZE];
     double zero = -1; /* of this log, on the machine's counter */
     int number = 0;
-    FILE *stream = fopen(file, "r");
+    FILE *stream = open_file(file, "r");
 
     if (stream == NULL)
         fail((int)GetLastError(), "read %s", file);
@@ -637,6 +638,7 @@ static void print_picture(void)
 int main(int argc, char **argv)
 {
     snprintf(program_name, sizeof program_name, "timeline");
+    use_utf8(&argc, &argv);
     bool from_last_connect = argc > 1 && strcmp(argv[1], "--connected") == 0;
     int first_log = from_last_connect ? 2 : 1;
     if (argc <= first_log || argc > first_log + MAX_LOGS || argv[first_log][0] == '-') {

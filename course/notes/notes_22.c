@@ -105,7 +105,7 @@ static int receive_some(SOCKET socket)
 
 static void without_overlapped_io(void)
 {
-    enum { SIZE = 4 * 1024 * 1024 };
+    enum { TRANSFER_SIZE = 4 * 1024 * 1024 };
     struct pair first = connect_pair(), second = connect_pair();
     SOCKET sockets[] = {first.ours, first.theirs, second.ours, second.theirs};
     u_long yes = 1;
@@ -115,19 +115,19 @@ static void without_overlapped_io(void)
 
     for (int i = 0; i < 4; i++)
         ioctlsocket(sockets[i], FIONBIO, &yes);
-    while ((received[0] < SIZE || received[1] < SIZE) && now_ms() < deadline) {
+    while ((received[0] < TRANSFER_SIZE || received[1] < TRANSFER_SIZE) && now_ms() < deadline) {
         for (int i = 0; i < 2; i++) {
-            if (sent[i] < SIZE)
-                sent[i] += send_some(sockets[2 * i], SIZE - sent[i]);
+            if (sent[i] < TRANSFER_SIZE)
+                sent[i] += send_some(sockets[2 * i], TRANSFER_SIZE - sent[i]);
             received[i] += receive_some(sockets[2 * i + 1]);
         }
-        both_on_their_way +=
-            received[0] > 0 && received[0] < SIZE && received[1] > 0 && received[1] < SIZE;
+        both_on_their_way += received[0] > 0 && received[0] < TRANSFER_SIZE && received[1] > 0 &&
+                             received[1] < TRANSFER_SIZE;
     }
-    observed(received[0] == SIZE && received[1] == SIZE && both_on_their_way > 0,
+    observed(received[0] == TRANSFER_SIZE && received[1] == TRANSFER_SIZE && both_on_their_way > 0,
              "one thread with non-blocking send and recv: two transfers of %d bytes, both on their "
              "way in %d rounds",
-             SIZE, both_on_their_way);
+             TRANSFER_SIZE, both_on_their_way);
     close_pair(first);
     close_pair(second);
 }
@@ -385,33 +385,56 @@ static void alertable_wait(void)
 }
 
 const struct statement statements_22[] = {
-    {"22.1", "Overlapping: one thread has at least two transfers in progress.", two_at_once},
-    {"22.2",
-     "That needs calls that do not block. (Overlapped calls never do, whatever the socket's mode.)",
-     calls_do_not_block},
-    {"22.3", "Overlapping is possible without overlapped I/O, too.", without_overlapped_io},
-    {"22.4", "WSASocket with WSA_FLAG_OVERLAPPED makes a socket for overlapped I/O.",
-     flag_of_wsasocket},
-    {"22.5", "(Not in the notes:) a socket made with socket can do it, too.", socket_is_overlapped},
-    {"22.6", "While the transfer goes on, WSASend has given SOCKET_ERROR and WSA_IO_PENDING.",
-     pending},
-    {"22.7",
-     "(Not in the notes:) a transfer that is done at once gives 0, and signals all the same.",
-     done_at_once},
-    {"22.8", "When the transfer is complete, the event in its OVERLAPPED is signalled.",
-     event_signalled},
-    {"22.9", "WSAGetOverlappedResult can be asked while the transfer goes on.",
-     result_without_waiting},
-    {"22.10", "WSAGetOverlappedResult can wait for the transfer.", result_with_waiting},
-    {"22.11", "WSAGetOverlappedResult tells the bytes that were sent, or received.", bytes_of_both},
-    {"22.12", "WSARecv is used like WSASend.", receive_like_send},
-    {"22.13", "The system calls the completion routine when the transfer is complete.",
-     routine_called},
-    {"22.14", "It calls it only in an alertable wait: not in Sleep, but in SleepEx.", not_in_sleep},
-    {"22.15", "The alertable wait must be one of the thread that began the transfer.",
-     not_on_another_thread},
-    {"22.16", "(Not in the notes:) the routine is called after an immediate success, too.",
-     also_when_done_at_once},
-    {"22.17", "WSAWaitForMultipleEvents can be an alertable wait.", alertable_wait},
-    {NULL, NULL, NULL},
+    {.number = "22.1",
+     .sentence = "Overlapping: one thread has at least two transfers in progress.",
+     .play = two_at_once},
+    {.number = "22.2",
+     .sentence = "That needs calls that do not block. (Overlapped calls never do, whatever the "
+                 "socket's mode.)",
+     .play = calls_do_not_block},
+    {.number = "22.3",
+     .sentence = "Overlapping is possible without overlapped I/O, too.",
+     .play = without_overlapped_io},
+    {.number = "22.4",
+     .sentence = "WSASocket with WSA_FLAG_OVERLAPPED makes a socket for overlapped I/O.",
+     .play = flag_of_wsasocket},
+    {.number = "22.5",
+     .sentence = "(Not in the notes:) a socket made with socket can do it, too.",
+     .play = socket_is_overlapped},
+    {.number = "22.6",
+     .sentence = "While the transfer goes on, WSASend has given SOCKET_ERROR and WSA_IO_PENDING.",
+     .play = pending},
+    {.number = "22.7",
+     .sentence =
+         "(Not in the notes:) a transfer that is done at once gives 0, and signals all the same.",
+     .play = done_at_once},
+    {.number = "22.8",
+     .sentence = "When the transfer is complete, the event in its OVERLAPPED is signalled.",
+     .play = event_signalled},
+    {.number = "22.9",
+     .sentence = "WSAGetOverlappedResult can be asked while the transfer goes on.",
+     .play = result_without_waiting},
+    {.number = "22.10",
+     .sentence = "WSAGetOverlappedResult can wait for the transfer.",
+     .play = result_with_waiting},
+    {.number = "22.11",
+     .sentence = "WSAGetOverlappedResult tells the bytes that were sent, or received.",
+     .play = bytes_of_both},
+    {.number = "22.12", .sentence = "WSARecv is used like WSASend.", .play = receive_like_send},
+    {.number = "22.13",
+     .sentence = "The system calls the completion routine when the transfer is complete.",
+     .play = routine_called},
+    {.number = "22.14",
+     .sentence = "It calls it only in an alertable wait: not in Sleep, but in SleepEx.",
+     .play = not_in_sleep},
+    {.number = "22.15",
+     .sentence = "The alertable wait must be one of the thread that began the transfer.",
+     .play = not_on_another_thread},
+    {.number = "22.16",
+     .sentence = "(Not in the notes:) the routine is called after an immediate success, too.",
+     .play = also_when_done_at_once},
+    {.number = "22.17",
+     .sentence = "WSAWaitForMultipleEvents can be an alertable wait.",
+     .play = alertable_wait},
+    {0},
 };

@@ -29,22 +29,40 @@ in_wine() {
     (root=$copy && source tests/linux/environment.sh && wine "$@")
 }
 
+# Each source that the command lines name, once.
+compiled_twice() {
+    ./build.sh gcc strict >build.log 2>&1 </dev/null || cat build.log
+    grep -oE '[a-z0-9_]+\\[a-z_*]+\.c' build.log | sort | uniq -d
+    local programs=(ch*/*.c)
+    [ "$(grep -c '^gcc ' build.log)" = $((1 + ${#programs[@]})) ] || cat build.log
+}
+report "no source is compiled twice" "$(compiled_twice)"
 expect "gcc builds in a folder with spaces, brackets, & and Korean letters" 0 \
     "Built in the folder build, with gcc." ./build.sh gcc strict
 expect "clang builds" 0 "Built in the folder build, with clang." ./build.sh clang strict ch23
 expect "the first compiler that is found is cl" 0 "Built in the folder build, with cl." ./build.sh
 expect "builds twice in a row" 0 "Built in the folder build, with cl." ./build.sh cl ch21
-expect "demo, from another current directory" 0 "summary: 1 clients served, 150023 bytes echoed" \
+expect "demo, from another current directory" 0 "summary: 1 clients served, 150006 bytes echoed" \
     env -C / "$copy/build.sh" demo ch21_event_select/
 expect "timeline, of one chapter" 0 'build\ch23_iocp\timeline.svg' ./build.sh timeline ch23
 expect "a folder as Tab completes it" 0 "Built" ./build.sh cl '.\ch21_event_select\'
 expect "an unknown word: status 2 and the help" 2 'build.bat: "nonsense" is neither' ./build.sh nonsense
 expect "a word that is a variable's name" 2 'build.bat: "PATH" is neither' ./build.sh PATH
-expect "a word with odd characters" 2 "is neither" ./build.sh 'ch21%;*'
+expect "a word with odd characters" 2 "is neither" ./build.sh 'ch21*'
+expect "a word with more of them" 2 '"a^b=c;d,e&f" is neither' ./build.sh 'a^b=c;d,e&f'
+expect "a word that Wine's cmd cannot be given" 2 "cannot be given both" ./build.sh '한글&'
+expect "/? is help" 0 "removes what was built" ./build.sh '/?'
+for word in '.\' '\' '/' './'; do
+    expect "the word $word" 2 "is neither a verb nor a chapter" ./build.sh "$word"
+done
+expect "a folder with two slashes at its end" 0 "Built" ./build.sh gcc 'ch21_event_select\\'
+mkdir "$scratch/elsewhere"
+cp ch21_event_select/server.c "$scratch/elsewhere/"
+expect "a folder elsewhere" 2 "a chapter is a folder below" ./build.sh '..\elsewhere'
 expect "two verbs" 2 "one at a time" ./build.sh demo check
 expect "check: an exercise that does not exist" 2 '"NONSENSE" is neither' ./build.sh check ch21 NONSENSE
 expect "check: an exercise of which folder?" 2 "UPPER of which folder?" ./build.sh check UPPER
-expect "hint: a number without a hint" 2 "and no hint 9" ./build.sh hint ch21 upper 9
+expect "hint: a number without a hint" 2 "no hint 9" ./build.sh hint ch21 upper 9
 expect "hint: of what?" 2 "hint needs a folder and an exercise" ./build.sh hint ch21
 expect "debug" 0 "-O0 -g" ./build.sh gcc debug ch21
 expect "help" 0 "removes what was built" ./build.sh help
@@ -61,17 +79,74 @@ expect "an ambiguous beginning: status 2 and the choices" 2 "ch19_second" ./buil
 expect "a chapter under any name, gcc" 0 '"build\my copy\server.exe"' ./build.sh gcc "my copy"
 expect "a chapter under any name, cl" 0 '"build\my copy\server.exe"' ./build.sh cl "my copy"
 expect "demo of a chapter under any name" 0 "0 operations pending" ./build.sh cl demo "my copy"
+mkdir -p build/tests
 cp "$source_root/build/tests/check.exe" build/tests/
 expect "checks of a chapter under any name, beside another" 0 "3 passed, 0 failed" \
     in_wine 'build\tests\check.exe' --only "one byte" 'build\my copy' 'build\ch21_event_select'
+expect "two exercises in one command" 1 "FRAME: " ./build.sh gcc check "my copy" UPPER FRAME
+expect "hint of a folder with a space: the next command has quotes" 0 'hint "my copy" UPPER 2' ./build.sh hint "my copy" UPPER
 rm -r ch19_first "my copy"
+
+# Names that a Korean student's Explorer makes, and others.
+for name in 숙제 'ch21_event_select - 복사본' 'R&D' "it's (1)" 'a^b=c;d,e!'; do
+    mkdir "$name"
+    cp ch21_event_select/*.c "$name/"
+    patch -s --fuzz=0 "$name/server.c" course/homework/UPPER/UPPER.patch
+    expect "a folder $name is built, run and checked" 0 "4/4" ./build.sh gcc check "$name" UPPER
+    expect "a folder $name: its report is in the list" 0 "($name, " ./build.sh gcc check
+    expect "a folder $name: its programs" 0 "Built" ./build.sh gcc "$name"
+    expect "a folder $name: run" 0 "usage: " ./build.sh gcc run "$name" client --help
+    rm -r "$name" "build/$name"
+done
+mkdir odd
+cp ch21_event_select/*.c odd/
+cp odd/server.c "odd/my server.c"
+cp odd/server.c "odd/server - 복사본.c"
+echo 'int not_a_program;' >odd/queue.c
+expect "sources with odd names are passed over, and said" 0 "my server.c in odd is passed over" ./build.sh gcc odd
+expect "a source without main is passed over, and said" 0 "queue.c in odd is passed over: it has no main" ./build.sh gcc odd
+expect "neither has become a program" 0 "" test "$(ls build/odd)" = "$(printf '%s\n' client.exe select_server.exe server.exe)"
+rm -r odd build/odd
+
+# What is shared is compiled again when it has changed, and only then.
+expect "nothing shared is compiled again" 1 "" grep -F 'common\*.c' <(./build.sh gcc ch21)
+touch common/common.h
+expect "after a change it is" 0 'common\*.c' grep -F 'common\*.c' <(./build.sh gcc ch21)
+
+# Three checks at a time, two of them in one folder.
+checks_at_once() {
+    local run runs=()
+    mkdir -p other
+    cp ch21_event_select/server.c other/
+    ./build.sh gcc check ch21 UPPER >/dev/null 2>&1 </dev/null # so that each finds check.exe
+    for run in ch21 other ch21; do
+        ./build.sh gcc check $run UPPER >"check.${#runs[@]}.log" 2>&1 </dev/null &
+        runs+=($!)
+    done
+    for run in "${!runs[@]}"; do
+        wait "${runs[run]}"
+        [ "$(tail -n 1 "check.$run.log")" = 1/4 ] || cat "check.$run.log"
+    done
+    rm -r other build/other check.*.log
+}
+report "checks at the same time" "$(checks_at_once)"
+
+# Only build.bat, as a window on a ZIP file unpacks it.
+mkdir zip
+cp build.bat zip/
+in_zip() { (root=$copy && source tests/linux/environment.sh && cd zip && wine cmd /c build.bat); }
+expect "build.bat alone says what is missing" 1 "unpack the whole ZIP first" in_zip
+rm -r zip
+mkdir "$scratch/50% off"
+cp -r build.sh build.bat common tests "$scratch/50% off/"
+expect "a folder with % in its name: a clear word" 1 "Wine's cmd cannot work in a folder with %" "$scratch/50% off/build.sh" help
 
 # One round of bench's program; then with a server that echoes the wrong bytes.
 bench() {
-    in_wine 'build\tools\bench.exe' --rounds 1 'build\bench.csv' 'build\ch23_iocp\client.exe' "$@" &&
+    in_wine 'build\tools\bench.exe' --rounds 1 'build\bench.csv' 'build\ch23_iocp\load_client.exe' "$@" &&
         cut -d, -f1-5 build/bench.csv
 }
-in_wine cmd /c 'gcc tools\bench.c tools\harness.c common\*.c -o build\tools\bench.exe -lws2_32' >/dev/null 2>&1
+in_wine cmd /c 'gcc tools\bench.c tools\process.c tools\utf8.c common\*.c -o build\tools\bench.exe -lws2_32' >/dev/null 2>&1
 sed 's/send(client, buffer, received, 0)/send(client, "x", 1, 0)/' tools/blocking_server.c >tools/wrong_server.c
 in_wine cmd /c 'gcc tools\wrong_server.c common\*.c -o build\tools\wrong_server.exe -lws2_32' >/dev/null 2>&1
 bench_two() {
@@ -94,6 +169,50 @@ expect "a warning passes" 0 "Built" ./build.sh cl ch19
 expect "strict: a warning is an error, gcc" 1 "unused" ./build.sh gcc strict ch19
 expect "strict: a warning is an error, cl" 1 "unused" ./build.sh cl strict ch19
 rm -r ch19_second
+
+# ---- compilers and programs that are not as they should be ----------------------------------------
+
+# fake NAME CODE: a program for Windows that does what the C code says.
+fake() {
+    printf '#include <stdio.h>\n#include <string.h>\nint main(int argc, char **argv)\n{\n%s\n}\n' "$2" >fake.c
+    x86_64-w64-mingw32-gcc -Wno-unused fake.c -o "$1" && rm fake.c
+}
+crash='*(volatile int *)0 = 1; return 0;'
+mkdir saved
+cp build/linux/bin/*.exe saved/
+fake build/linux/bin/gcc.exe 'if (argc == 2) { puts("x86_64-w64-mingw32"); return 0; }'"$crash" # --version, -dumpmachine
+expect "a compiler that crashes: status 1" 1 "" ./build.sh gcc ch21
+fake build/linux/bin/gcc.exe "$crash"
+expect "a compiler that cannot start is not chosen" 1 "gcc was not found" ./build.sh gcc ch21
+fake build/linux/bin/gcc.exe 'puts(strcmp(argv[1], "--version") == 0 ? "gcc (MinGW.org GCC-6.3.0-1) 6.3.0" : "mingw32"); return 0;'
+expect "a gcc that is not MinGW-w64 is passed over" 1 "it is not MinGW-w64, but compiles for mingw32" ./build.sh gcc ch21
+rm build/linux/bin/cl.exe
+expect "and the next compiler is taken" 0 "Built in the folder build, with clang." ./build.sh ch21
+rm build/linux/bin/clang.exe build/tools/homework.exe
+expect "no compiler: which ones there are" 1 "w64devkit" ./build.sh ch21
+expect "hint without a compiler says so" 1 "there is no C compiler" ./build.sh hint ch21 UPPER
+cp saved/*.exe build/linux/bin/
+rm -r saved
+# without_include: what a cl in PATH lacks that no Developer Command Prompt has prepared.
+without_include() { (root=$copy && source tests/linux/environment.sh && unset INCLUDE && wine cmd /c build.bat "$@"); }
+with_tools() { (root=$copy && source tests/linux/environment.sh && export VCToolsVersion=$1 && shift && wine cmd /c build.bat "$@"); }
+expect "cl without INCLUDE is passed over" 1 "INCLUDE is not set" without_include cl ch21
+expect "and gcc is taken" 0 "with gcc." without_include ch21
+expect "an old cl is passed over" 1 "older than that of Visual Studio 2019 16.8" with_tools 14.16.27023 cl ch21
+expect "the oldest cl that will do" 0 "with cl." with_tools 14.28.29910 cl ch21
+
+# Each of our own programs is kept while its sources are the same, so that one that crashes is started.
+./build.sh gcc demo ch21 >/dev/null 2>&1 </dev/null
+fake build/tools/demo.exe "$crash"
+expect "a demo that crashes: status 1" 1 "" ./build.sh gcc demo ch21
+./build.sh gcc notes 21.3 >/dev/null 2>&1 </dev/null
+fake build/course/notes/notes.exe "$crash"
+crashed_notes() { ! ./build.sh gcc notes 21.3; }
+expect "notes that crash are a failure" 0 "" crashed_notes
+./build.sh gcc strict check ch21 UPPER >/dev/null 2>&1 </dev/null
+fake build/tests/check.exe "$crash"
+expect "checks that crash are a failure of test" 1 "" ./build.sh gcc test ch21
+touch tests/check.c # makes it anew
 
 # start_server ARGUMENT ...: starts it as a reader does; $server is its process.
 start_server() {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # compile.sh STATUS_FILE gcc|clang|cl ARGUMENT ... - what the compiler stand-ins call: compiles
-# for Windows with the compilers of this machine, and leaves the exit status in STATUS_FILE.
+# for Windows with the compilers of this machine, and leaves the exit status in STATUS_FILE and the messages
+# in STATUS_FILE.messages.
 #
 #   gcc    MinGW-w64
 #   clang  clang for the same target, with MinGW-w64's headers and libraries
@@ -14,8 +15,9 @@ case $status_file in
 [zZ]:*) status_file=${status_file:2} ;;
 *) status_file=$WINEPREFIX/dosdevices/${status_file,} ;;
 esac
-tool=$2
+export tool=$2
 shift 2
+exec 2>"$status_file.messages"
 # cmd leaves wildcards to the compiler; a word that matches nothing stays as it is.
 IFS=
 # shellcheck disable=SC2206 # the expansion is meant
@@ -48,58 +50,65 @@ compile_one() {
 }
 export -f compile_one
 
-# compile_and_link COMPILER ...: each source by itself, on all processors, and then the link; Windows
-# headers are long, and one after the other takes twice the time.
+# object_name SOURCE: in $objects, as the compiler would name it.
+object_name() {
+    local name=${1##*/}
+    echo "$objects/${name%.c}.$extension"
+}
+export -f object_name
+
+# compile_and_link COMPILER ...: each source by itself, on all processors, and then the link: Windows'
+# headers are long, and one source after the other takes twice the time. cl's options begin with /: /Fe names the
+# program (its default is the first source), /Fo is where objects stay, which are kept after /c only.
 compile_and_link() {
-    local word sources=() flags=() rest=() objects status
+    local word sources=() others=() linked=() first compile_only='' status
+    export objects extension=o
+    [ "$tool" = cl ] && extension=obj
     for word in "${arguments[@]}"; do
         case $word in
         *.c) sources+=("$word") ;;
-        *) if [ ${#sources[@]} = 0 ]; then flags+=("$word"); else rest+=("$word"); fi ;;
+        *.o | *.obj) linked+=("$word") ;;
+        -c | /c) compile_only=yes ;;
+        /Fo* | /link) ;; # what follows /link is for Microsoft's linker, which keeps notes otherwise
+        /INCREMENTAL:NO) ;;
+        /Fe*) linked+=("$word") ;;
+        -o | -l* | -L*) others+=("$word") ;;
+        *) if [ ${#others[@]} = 0 ]; then flags+=("$word"); else others+=("$word"); fi ;;
         esac
     done
     if [ ${#sources[@]} = 0 ]; then
-        "$@" "${flags[@]}"
+        "$@" "${flags[@]}" "${others[@]}"
         return
     fi
     objects=$(mktemp -d)
-    # What stands before the sources is for the compiler too; -o and -l are for the linker.
-    printf '%s\0' "${sources[@]}" | OBJECTS=$objects xargs -0 -P "$(nproc)" -I{} \
-        bash -c 'object=$OBJECTS/$(basename "$1").o; compile_one "$object" "${@:2}" -c "$1" -o "$object"' \
-        compile {} "$@" "${flags[@]}" &&
-        "$@" "${flags[@]}" "$objects"/*.o "${rest[@]}"
+    [ -z "$compile_only" ] || { rmdir "$objects" && objects=.; }
+    printf '%s\0' "${sources[@]}" | xargs -0 -P "$(nproc)" -I{} \
+        bash -c 'object=$(object_name "$1"); case $tool in
+            cl) compile_one "$object" "${@:2}" /c "$1" "/Fo$object" ;;
+            *) compile_one "$object" "${@:2}" -c "$1" -o "$object" ;;
+            esac' compile {} "$@" "${flags[@]}"
     status=$?
-    rm -rf "$objects"
-    return $status
-}
-
-# The same with cl's options: /Fe names the program (its default is the first source), /Fo the folder
-# of the objects, which are not kept here.
-compile_and_link_as_cl() {
-    local word sources=() flags=() program= objects status
-    for word in "${arguments[@]}"; do
-        case $word in
-        *.c) sources+=("$word") ;;
-        /Fe*) program=$word ;;
-        /Fo*) ;;
-        *) flags+=("$word") ;;
-        esac
-    done
-    [ -n "$program" ] || program=/Fe$(basename "${sources[0]}" .c).exe
-    objects=$(mktemp -d)
-    printf '%s\0' "${sources[@]}" | CCACHE_COMPILERTYPE=clang-cl OBJECTS=$objects xargs -0 -P "$(nproc)" -I{} \
-        bash -c 'object=$OBJECTS/$(basename "$1").obj; compile_one "$object" "${@:2}" /c "$1" "/Fo$object"' \
-        compile {} "$@" "${flags[@]}" &&
-        "$@" -fuse-ld=lld -Wno-unused-command-line-argument "${flags[@]}" "$objects"/*.obj "$program" \
+    [ -z "$compile_only" ] || return $status
+    first=${sources[0]##*/}
+    if [ $status = 0 ] && [ "$tool" = cl ]; then
+        [[ ${linked[*]} == */Fe* ]] || linked+=("/Fe${first%.c}.exe")
+        "$@" -fuse-ld=lld -Wno-unused-command-line-argument "${flags[@]}" "$objects"/*.obj "${linked[@]}" \
             /link /nodefaultlib:libcmt /nodefaultlib:oldnames /entry:mainCRTStartup /subsystem:console \
-            "/libpath:$WINE_LIBRARIES" winecrt0.lib ucrtbase.lib kernel32.lib ntdll.lib
-    status=$?
+            /alternatename:atexit=_crt_atexit /alternatename:__imp_atexit=__imp__crt_atexit "/libpath:$WINE_LIBRARIES" winecrt0.lib ucrtbase.lib kernel32.lib ntdll.lib
+        status=$?
+    elif [ $status = 0 ]; then
+        "$@" "${flags[@]}" "$objects"/*.o "${linked[@]}" "${others[@]}"
+        status=$?
+    fi
     rm -rf "$objects"
     return $status
 }
 
-# With Debian's ccache, what did not change since the last time is not compiled again; common/ is
-# the same for every program.
+# With Debian's ccache, what did not change since the last time is not compiled again: each copy of the
+# repository that a test works in compiles the same sources.
+export CCACHE_COMPILERTYPE=auto
+[ "$tool" = cl ] && CCACHE_COMPILERTYPE=clang-cl
+flags=()
 cached=()
 command -v ccache >/dev/null && cached=(ccache)
 
@@ -115,9 +124,9 @@ clang)
     ;;
 cl)
     if [ ${#arguments[@]} = 0 ]; then
-        clang --driver-mode=cl --version
+        clang --driver-mode=cl --version >&2
     else
-        compile_and_link_as_cl "${cached[@]}" clang --driver-mode=cl --target=x86_64-pc-windows-msvc \
+        compile_and_link "${cached[@]}" clang --driver-mode=cl --target=x86_64-pc-windows-msvc \
             /GS- /X -imsvc "$headers/msvcrt" -imsvc "$headers/windows" "${missing[@]}"
     fi
     ;;

@@ -9,8 +9,7 @@ source tests/linux/report.sh
 # In a copy: the commands of the documents make folders.
 copy_repository "$scratch/copy"
 cd "$scratch/copy" || exit 1
-git init -q . && git add -A 2>/dev/null # for git ls-files
-./build.sh help >/dev/null            # prepares the compilers
+./build.sh help >/dev/null # prepares the compilers
 root=$PWD
 source tests/linux/environment.sh
 
@@ -25,20 +24,22 @@ links() { grep -oE '\]\([^)#]+\)' "$1" | sed 's/^](//; s/)$//; s/\.ko\.md$/.md/'
 
 # ---- both languages ------------------------------------------------------------------------------
 
-mapfile -t documents < <(git ls-files --cached --others --exclude-standard '*README.md')
+mapfile -t documents < <(find . -path ./build -prune -o -name '*.md' ! -name '*.ko.md' ! -name CONTRIBUTING.md -print |
+    sed 's:^\./::' | LC_ALL=C sort)
 for english in "${documents[@]}"; do
     korean=${english%.md}.ko.md
+    name=$(basename "$english" .md)
     report "$english: the first lines lead to the other language" "$(
-        [ "$(head -n 1 "$english")" = 'English | [한국어](README.ko.md)' ] || head -n 1 "$english"
-        [ "$(head -n 1 "$korean")" = '[English](README.md) | 한국어' ] || head -n 1 "$korean"
+        [ "$(head -n 1 "$english")" = "English | [한국어]($name.ko.md)" ] || head -n 1 "$english"
+        [ "$(head -n 1 "$korean")" = "[English]($name.md) | 한국어" ] || head -n 1 "$korean"
     )"
     report "$english: the same headings in Korean" "$(diff <(headings "$english") <(headings "$korean"))"
     report "$english: the same blocks in Korean" "$(diff <(blocks "$english") <(blocks "$korean"))"
     report "$english: the same steps in Korean" \
         "$(diff <(grep -oE 'Step [0-9]+-[0-9]+' "$english") <(grep -oE 'Step [0-9]+-[0-9]+' "$korean"))"
-    report "$english: the same links in Korean" "$(diff <(links "$english") <(links "$korean") | grep -v README)"
+    report "$english: the same links in Korean" "$(diff <(links "$english") <(links "$korean") | grep -vE "\b$name(\.ko)?\.md$")"
     report "$english: the links lead somewhere" "$(
-        for document in "$english" "$korean"; do
+        for document in "$english" "$korean" CONTRIBUTING.md; do
             grep -oE '\]\([^)#]+\)' "$document" | sed 's/^](//; s/)$//' | while read -r link; do
                 [[ $link == http* ]] || [ -e "$(dirname "$document")/$link" ] || echo "$document: $link"
             done
@@ -86,7 +87,7 @@ report "the pictures are as tools/models.py draws them" "$(python3 tools/models.
 # rows FILE: "number|statement|steps" of its table.
 rows() { sed -nE 's/^\| (2[0-9]\.[0-9]+) \| (.*) \| (.*) \|$/\1|\2|\3/p' "$1"; }
 
-# "number step" pairs: in the lessons, and in the table of the root.
+# "number step" pairs: in the lessons, and in the table.
 lesson_pairs() {
     awk '/^### Step/ { step = $3; sub(":", "", step) }
         /^(Call|Shows):/ { inside = 1 }
@@ -96,23 +97,23 @@ lesson_pairs() {
                 print substr(line, RSTART, RLENGTH), step; line = substr(line, RSTART + RLENGTH) } }' ch*/README.md | sort
 }
 table_pairs() {
-    rows README.md | awk -F'|' '{ n = split($3, steps, ", ")
+    rows course/notes/README.md | awk -F'|' '{ n = split($3, steps, ", ")
         for (i = 1; i <= n; i++) if (sub("Step ", "", steps[i])) print $1, steps[i] }' | sort
 }
-report "README.md: each statement is what the experiment says" "$(
-    diff <(rows README.md | cut -d'|' -f1,2) <(
-        cat course/notes/notes_2?.c | tr '\n' ' ' | grep -oE '\{"2[0-9]\.[0-9]+", +"([^"\\]|\\.)*"' |
-            sed -E 's/\{"([0-9.]+)", +"(.*)"/\1|\2/'
+report "course/notes/README.md: each statement is what the experiment says" "$(
+    diff <(rows course/notes/README.md | cut -d'|' -f1,2) <(
+        cat course/notes/notes_2?.c | tr '\n' ' ' | grep -oE '\.number = "2[0-9]\.[0-9]+", +\.sentence = +"([^"\\]|\\.)*"' |
+            sed -E 's/.number = "([0-9.]+)", +.sentence = +"(.*)"/\1|\2/'
     )
 )"
-report "README.md: the statements and steps of the table are those of the lessons" \
+report "course/notes/README.md: the statements and steps of the table are those of the lessons" \
     "$(diff <(table_pairs) <(lesson_pairs))"
-report "README.md: the same statements and steps in Korean" "$(
-    diff <(rows README.md | cut -d'|' -f1,3 | grep Step) <(rows README.ko.md | cut -d'|' -f1,3 | grep Step)
-    diff <(rows README.md | cut -d'|' -f1) <(rows README.ko.md | cut -d'|' -f1)
+report "course/notes/README.md: the same statements and steps in Korean" "$(
+    diff <(rows course/notes/README.md | cut -d'|' -f1,3 | grep Step) <(rows course/notes/README.ko.md | cut -d'|' -f1,3 | grep Step)
+    diff <(rows course/notes/README.md | cut -d'|' -f1) <(rows course/notes/README.ko.md | cut -d'|' -f1)
 )"
 report "the lessons mention every statement of their chapter" "$(
-    diff <(rows README.md | cut -d'|' -f1 | sort) \
+    diff <(rows course/notes/README.md | cut -d'|' -f1 | sort) \
         <(for chapter in 21 22 23; do grep -ohE "\b$chapter\.[0-9]+" ch$chapter*/README.md; done | sort -u)
 )"
 
@@ -144,7 +145,7 @@ try_command() {
     "build.bat notes 21" | "build.bat notes 23") ;;              # and so are these; 22 is tried
     "cd "*) [ -d "${line#cd }" ] || echo "no such folder: $line" ;;
     "build.bat bench" | "./build.sh bench") ;; # takes minutes: build_test.sh runs a round of it
-    *" client --connections "*) try_load "$line" ;;
+    *" load_client --connections "*) try_load "$line" ;;
     "build.bat run "* | "./build.sh run "*)
         # A server waits for clients, and a client for typed lines: here they only print the usage.
         output=$(eval "./build.sh run ${line#* run } --help" 2>&1 </dev/null)
@@ -184,8 +185,8 @@ try_command() {
         [ "$(grep -cxE '[0-9]+/[0-9]+' <<<"$output")" = 2 ] || echo "$line: $output"
         rm -r hw_kim hw_lee build/hw_kim build/hw_lee
         ;;
-    "git apply "*) # against a copy, for the chapter itself must not change
-        eval "${line/apply/apply --check}" 2>&1
+    "git apply "*) # only tried, for the chapter itself must not change; there may be no git
+        patch --dry-run --fuzz=0 -s -p1 <"${words[2]}" 2>&1
         ;;
     "build.bat help" | "build.bat demo"*)
         output=$(wine cmd /c "${words[@]}" 2>&1 </dev/null) || echo "$line: status $?: $output"
@@ -219,7 +220,10 @@ try_command() {
 declare -A tried
 for document in "${documents[@]}"; do
     folder=$(dirname "$document")
-    [ "$folder" = . ] && folder=ch21_event_select
+    case $folder in
+    . | course) folder=ch21_event_select ;;      # what is compiled by hand is in this chapter
+    course/homework/*) continue ;; # see below
+    esac
     while read -r line; do
         # Only what is compiled by hand depends on the folder. build.sh hands its verbs to build.bat; the demo
         # is tried with both.
@@ -235,6 +239,32 @@ for document in "${documents[@]}"; do
     done < <(blocks "$document" bat && blocks "$document" sh)
 done
 
+# The pages of the exercises: each shows the same three commands, with its names. That the checks and the
+# hints do as they should is in homework_test.sh.
+for page in course/homework/*/README.md; do
+    exercise=$(basename "$(dirname "$page")")
+    chapter=$(sed -nE '5s/.*\[(ch[a-z0-9_]+)\].*/\1/p' "$page")
+    copy=my_${exercise,,}
+    report "$page: how to try it" "$(
+        diff <(blocks "$page" bat) <(printf '%s\n' "xcopy /i $chapter $copy" "build.bat check $copy $exercise" \
+            "build.bat hint $copy $exercise 1")
+    )"
+done
+
+# The table of a lesson has the exercises of its chapter, with the goals of their pages.
+for lesson in ch*/README.md ch*/README.ko.md; do
+    report "$lesson: its exercises are those of course/homework" "$(
+        name=$(basename "$lesson")
+        diff <(grep -oE '^\| \[[A-Z]+\]\(\.\./course/homework/.*' "$lesson" | LC_ALL=C sort) <(
+            for page in course/homework/*/"$name"; do
+                exercise=$(basename "$(dirname "$page")")
+                sed -n 5p "$page" | grep -qF "[${lesson%%/*}]" &&
+                    echo "| [$exercise](../$page) | $(sed -n 5p "$page" | grep -oE '★+') | $(sed -nE "3s/^# $exercise: //p" "$page") |"
+            done | LC_ALL=C sort
+        )
+    )"
+done
+
 # ---- what is printed -----------------------------------------------------------------------------
 
 # Times, threads and places vary from run to run.
@@ -242,7 +272,7 @@ mask() { sed -E 's/ +[0-9]+\.[0-9]{3} +[0-9]+ / TIME THREAD /; s/one of [0-9]+/o
 
 mask <"$scratch/demo" >"$scratch/masked_demo"
 for document in "${documents[@]}"; do
-    [[ $document == course/* ]] && continue
+    [[ $document == */* && $document != ch* ]] && continue
     report "$document: what it shows is what the demo prints" "$(
         shown=$(blocks "$document" text | grep -E '^(server|client) \||^echo' | mask)
         [ -n "$shown" ] || echo "it shows nothing"
@@ -262,7 +292,7 @@ own_picture() {
     kill -INT $!
     wait $!
     cd "$scratch" && wine "$root/build/tools/timeline.exe" server.log client.log 2>&1 >run.svg </dev/null
-    python3 -c 'import xml.dom.minidom; xml.dom.minidom.parse("run.svg")' 2>&1
+    well_formed run.svg
     grep -q "FD_READ" run.svg || echo "it does not show FD_READ"
 }
 report "README.md: a run of one's own becomes a picture" "$(twice own_picture)"

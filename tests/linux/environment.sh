@@ -1,12 +1,13 @@
 # environment.sh - what Wine and the compiler stand-ins need to know. Sourced with root set to the
 # folder of the repository.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 export WINEPREFIX=$root/build/linux/prefix
 export WINEDEBUG=-all WINEDLLOVERRIDES=mscoree,mshtml= # no offers to install .NET and Gecko
 export LC_ALL=C.UTF-8                                  # folders with Korean letters
 unset DISPLAY
 
 export STAND_IN_SCRIPT=$root/tests/linux/compile.sh # what the stand-ins run
+export INCLUDE=Wine # as a Developer Command Prompt sets it
 export WINE_LIBRARIES=$root/build/linux/lib         # Wine's import libraries under cl.exe's names
 stand_ins=$root/build/linux/bin
 export WINEPATH="Z:${stand_ins//\//\\}" # comes before Wine's own PATH

@@ -28,8 +28,8 @@ report "there are ten exercises at least, in each chapter some of three levels" 
         done
     done
 )"
-report "build.bat knows the same exercises" "$(
-    diff <(grep -oP '(?<=^set "opt_exercises=)[A-Z ]+' build.bat | tr ' ' '\n') <(cut -d ' ' -f 2 <<<"$exercises")
+report "the list has every folder of course/homework" "$(
+    diff <(for folder in course/homework/*/; do basename "$folder"; done) <(cut -d ' ' -f 2 <<<"$exercises" | LC_ALL=C sort)
 )"
 
 # background COMMAND ...: beside others, but not too many.
@@ -40,7 +40,7 @@ background() {
     "$@" &
 }
 print_hint() {
-    wine build/tests/check.exe --hint "$1" "$2" "$1" 2>/dev/null | tr -d '\r' >"$scratch/hint.$1.$2"
+    wine build/tools/homework.exe hint "$1" "$2" "$1" 2>/dev/null | tr -d '\r' >"$scratch/hint.$1.$2"
 }
 for exercise in $(cut -d ' ' -f 2 <<<"$exercises"); do
     for number in 1 2 3 4; do
@@ -56,16 +56,14 @@ while read -r chapter exercise; do
         done
         cat "$scratch/hint.$exercise.4"
     )"
-    report "$exercise: a statement in both languages, the hints in the English one" "$(
-        for readme in "$chapter/README.md" "$chapter/README.ko.md"; do
-            grep -qE "^### $exercise: " "$readme" || echo "$readme has no heading \"### $exercise: \""
-        done
-        text=$(tr -s '[:space:]' ' ' <"$chapter/README.md")
+    report "$exercise: the hints are those of the page, in ASCII" "$(
+        page=course/homework/$exercise/README.md
         for number in 1 2 3; do
-            hint=$(sed -n '3,/^$/p' "$scratch/hint.$exercise.$number" | tr -s '[:space:]' ' ' | sed 's/ $//')
-            # In the lesson names stand between backquotes.
-            [[ ${text//\`/} == *"$hint"* ]] || echo "$chapter/README.md lacks: $hint"
+            diff <(sed -n '3,$p' "$scratch/hint.$exercise.$number" | sed '/^$/,$d') \
+                <(sed -n "/Hint $number</,/^<.details>/p" "$page" | sed '1,2d' | sed '/^$/,$d')
         done
+        LC_ALL=C grep -l '[^ -~]' "$scratch"/hint."$exercise".[123]
+        [ "$(grep -c '<summary>' "$page")" = "$(grep -c '<summary>' "${page%.md}.ko.md")" ] || echo "not as many in Korean"
     )"
     report "$exercise: a solution, which changes this chapter's server only" "$(
         mkdir "solution_$exercise"
@@ -84,7 +82,7 @@ report "TODO names an exercise of its chapter" "$(
 # build_all COMPILER: the unchanged chapters, the solutions and the checks.
 build_all() {
     cd "$scratch/$1" || exit
-    log=$(./build.sh "$1" strict ch21 ch22_o ch22_c ch23 solution_* && ./build.sh "$1" strict check) ||
+    log=$(./build.sh "$1" strict ch21 ch22_o ch22_c ch23 solution_* && ./build.sh "$1" strict check solution_UPPER UPPER) ||
         echo "$log" >"$scratch/$1.build"
 }
 for compiler in gcc cl; do

@@ -1,6 +1,6 @@
 # report.sh - what the scripts in here share. Sourced with group set to the word that names the script
 # in its lines. scratch is a folder that is removed at the end.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 source_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 scratch=$(mktemp -d)
 passed=0
@@ -33,12 +33,33 @@ twice() {
     echo "$problem"
 }
 
-# copy_repository FOLDER: a copy to build and change things in. The prepared Wine and the compiler's cache
-# are used again: making them takes long.
+# copy_repository FOLDER: a copy to build and change things in, without what git would ignore. The prepared
+# Wine and the compiler's cache are used again: making them takes long.
 copy_repository() {
     mkdir -p "$1/build/linux"
-    (cd "$source_root" && git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$1")
+    tar -C "$source_root" -c --exclude=./build --exclude=./.git --exclude='./my_*' . | tar -C "$1" -x
     ln -s "$source_root/build/linux/prefix" "$source_root/build/linux/ccache" "$1/build/linux/"
+}
+
+# well_formed FILE: prints what keeps it from being XML: elements that do not nest, a bare & or <.
+well_formed() {
+    perl -0777 -ne '
+        s/^<\?xml[^>]*\?>//;
+        s/<!--.*?-->//gs;
+        while (/\G([^<]*)(?:<(\/?)([A-Za-z][\w:-]*)((?:\s+[\w:-]+="[^"<]*")*)\s*(\/?)>|\z)/gc) {
+            my ($text, $end, $name, $attributes, $empty) = ($1, $2, $3, $4 // "", $5);
+            print "a bare & in: $text$attributes\n" if "$text$attributes" =~ /&(?!(amp|lt|gt|quot|apos|#\d+);)/;
+            last unless defined $name;
+            if ($end) {
+                my $open = pop @open // "nothing";
+                print "</$name> after <$open>\n" if $open ne $name;
+            } elsif (!$empty) {
+                push @open, $name;
+            }
+        }
+        print "not XML from byte ", pos // 0, "\n" if (pos // 0) < length;
+        print "not closed: @open\n" if @open;
+    ' "$1"
 }
 
 # The last line of a script; its status is the script's.

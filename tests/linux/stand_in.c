@@ -2,12 +2,14 @@
  * stand_in.c - a compiler for build.bat under Wine. Named gcc.exe, clang.exe or cl.exe, it hands
  * its command line to compile.sh, which calls the compiler of this Linux machine.
  *
- * Wine starts a Unix program through the path \\?\unix\..., but gives no handle to wait for: the
- * script leaves its exit status in a file.
+ * Wine starts a Unix program through the path \\?\unix\..., but gives no handle to wait for, and does
+ * not hand on where standard error leads to: the script leaves its exit status and its messages in files.
  *
  * STAND_IN_SCRIPT is the Unix path of compile.sh.
  */
 #include <windows.h>
+#include <fcntl.h>
+#include <io.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <wchar.h>
@@ -32,6 +34,24 @@ static const wchar_t *arguments(void)
     return *c == L'"' ? c + 1 : c;
 }
 
+/* Prints the messages of the compiler to our standard error. */
+static void print_messages(const wchar_t *status_file)
+{
+    wchar_t file[MAX_PATH];
+    char bytes[4096];
+    size_t length;
+
+    swprintf(file, MAX_PATH, L"%ls.messages", status_file);
+    FILE *stream = _wfopen(file, L"rb");
+    if (stream == NULL)
+        return;
+    _setmode(_fileno(stderr), _O_BINARY);
+    while ((length = fread(bytes, 1, sizeof bytes, stream)) > 0)
+        fwrite(bytes, 1, length, stderr);
+    fclose(stream);
+    DeleteFileW(file);
+}
+
 static int wait_for_status(const wchar_t *file)
 {
     for (int waited = 0; waited < MILLISECONDS_AT_MOST; waited += MILLISECONDS_BETWEEN_LOOKS) {
@@ -42,6 +62,7 @@ static int wait_for_status(const wchar_t *file)
             fclose(stream);
             if (complete) {
                 DeleteFileW(file);
+                print_messages(file);
                 return status;
             }
         }
@@ -69,7 +90,13 @@ int main(void)
 
     STARTUPINFOW startup = {.cb = sizeof startup};
     PROCESS_INFORMATION process;
-    if (!CreateProcessW(NULL, command, NULL, NULL, TRUE, 0, NULL, NULL, &startup, &process))
-        return give_up("bash could not be started");
+    for (int attempt = 1;; attempt++) {
+        if (CreateProcessW(NULL, command, NULL, NULL, TRUE, 0, NULL, NULL, &startup, &process))
+            break;
+        /* Wine fails now and then with this error when it has just been started. */
+        if (GetLastError() != ERROR_INTERNAL_ERROR || attempt == 5)
+            return give_up("bash could not be started");
+        Sleep(200);
+    }
     return wait_for_status(file);
 }

@@ -9,7 +9,7 @@ group=timeline
 source tests/linux/environment.sh
 source tests/linux/report.sh
 
-x86_64-w64-mingw32-gcc -std=c11 -Wall -Wextra -Werror tools/timeline.c common/*.c \
+x86_64-w64-mingw32-gcc -std=c11 -Wall -Wextra -Werror tools/timeline.c tools/utf8.c common/*.c \
     -o "$scratch/timeline.exe" -lws2_32 || exit 1
 cd "$scratch" || exit 1
 
@@ -35,21 +35,21 @@ log() {
 # shapes FIRST LAST: "class from to" and perhaps "open" for each bar, and "told at" for each mark, of
 # run.svg; the times are computed back from the places, in milliseconds of the picture.
 shapes() {
-    python3 - "$1" "$2" <<'PYTHON'
-import sys, xml.dom.minidom
-first, last = float(sys.argv[1]), float(sys.argv[2])
-margin = (last - first) / 50 + 0.1
-first, last = first - margin, last + margin
-def ms(x): return first + (float(x) - 190) * (last - first) / 790
-for node in xml.dom.minidom.parse("run.svg").getElementsByTagName("*"):
-    title = node.getElementsByTagName("title")
-    if node.tagName == "rect" and title:
-        x, w = float(node.getAttribute("x")), float(node.getAttribute("width"))
-        kind, _, is_open = node.getAttribute("class").partition(" ")
-        print(("%s %.0f %.0f %s" % (kind, ms(x), ms(x + w), is_open)).strip())
-    elif node.tagName == "path" and title:
-        print("told %.0f" % ms(node.getAttribute("d")[1:].split()[0]))
-PYTHON
+    well_formed run.svg
+    perl -0777 -ne '
+        BEGIN { ($first, $last) = splice @ARGV, 0, 2; $margin = ($last - $first) / 50 + 0.1;
+            $first -= $margin; $last += $margin; }
+        sub ms { $first + ($_[0] - 190) * ($last - $first) / 790 }
+        while (m{<(rect|path)\b([^>]*[^/])>\s*<title>}g) {
+            my ($shape, $attributes) = ($1, $2);
+            my %value = $attributes =~ /([a-z]+)="([^"]*)"/g;
+            if ($shape eq "rect") {
+                my ($kind, $open) = split / /, $value{class};
+                printf "%s %.0f %.0f%s\n", $kind, ms($value{x}), ms($value{x} + $value{width}), $open ? " $open" : "";
+            } elsif ($value{d} =~ /^M([-0-9.]+)/) {
+                printf "told %.0f\n", ms($1);
+            }
+        }' "$1" "$2" run.svg
 }
 
 log 1000 >server.log <<'LINES'

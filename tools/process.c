@@ -1,5 +1,6 @@
-/* harness.c - see harness.h. */
-#include "harness.h"
+/* process.c - starts, reads, stops and measures programs. See process.h. */
+#include "process.h"
+#include "utf8.h"
 
 #define PSAPI_VERSION 2 /* GetProcessMemoryInfo is in kernel32 */
 #include <psapi.h>
@@ -121,7 +122,8 @@ bool wait_for_text(struct capture *capture, const char *text, DWORD milliseconds
 
 /* ---- processes ----------------------------------------------------------------------------- */
 
-/* The system ends everything in the job when our last handle to it goes. */
+/* The system ends everything in the job when our last handle to it goes. What else all children
+ * need is prepared at the first call. */
 static HANDLE job_of_children(void)
 {
     static HANDLE job;
@@ -132,21 +134,43 @@ static HANDLE job_of_children(void)
         job = CreateJobObjectA(NULL, NULL);
         SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits);
         InitializeCriticalSection(&printing);
+        /* Children inherit it: one that crashes ends, instead of showing a dialog and waiting. */
+        SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX);
     }
     return job;
+}
+
+/* Wine fails now and then with ERROR_INTERNAL_ERROR (1359) when it has just been started, or is
+ * busy; a little later it succeeds. On failure GetLastError tells why. */
+static bool create_process(wchar_t *command, STARTUPINFOW *startup, PROCESS_INFORMATION *started)
+{
+    enum { ATTEMPTS = 5, PAUSE_MS = 200 };
+
+    for (int attempt = 1;; attempt++) {
+        /* A process group of its own, so that Ctrl+Break reaches nobody else. */
+        if (CreateProcessW(NULL, command, NULL, NULL, TRUE, CREATE_NEW_PROCESS_GROUP, NULL, NULL,
+                           startup, started))
+            return true;
+        DWORD error = GetLastError();
+        if (error != ERROR_INTERNAL_ERROR || attempt == ATTEMPTS || !running_under_wine()) {
+            SetLastError(error);
+            return false;
+        }
+        Sleep(PAUSE_MS);
+    }
 }
 
 bool start_process(struct process *process, const char *command_line, const char *output_label,
                    const char *error_label)
 {
-    STARTUPINFOA startup;
+    STARTUPINFOW startup;
     PROCESS_INFORMATION started;
-    char command[sizeof process->command_line];
+    wchar_t command[sizeof process->command_line];
     HANDLE job = job_of_children();
 
     memset(process, 0, sizeof *process);
     snprintf(process->command_line, sizeof process->command_line, "%s", command_line);
-    snprintf(command, sizeof command, "%s", command_line); /* CreateProcess may write to it */
+    wide_text(command_line, command, sizeof process->command_line);
     memset(&startup, 0, sizeof startup);
     startup.cb = sizeof startup;
     startup.dwFlags = STARTF_USESTDHANDLES;
@@ -156,9 +180,7 @@ bool start_process(struct process *process, const char *command_line, const char
         fail((int)GetLastError(), "pipes for %s", command_line);
     SetHandleInformation(startup.hStdInput, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
 
-    /* A process group of its own, so that Ctrl+Break reaches nobody else. */
-    BOOL done = CreateProcessA(NULL, command, NULL, NULL, TRUE, CREATE_NEW_PROCESS_GROUP, NULL,
-                               NULL, &startup, &started);
+    bool done = create_process(command, &startup, &started);
     DWORD error = GetLastError();
     CloseHandle(startup.hStdInput);
     CloseHandle(startup.hStdOutput);
@@ -297,8 +319,8 @@ static size_t read_proc(const char *path, char *text, size_t size)
     return length;
 }
 
-/* The words of a command line with one space between, whether they come with quotes, or each with its
- * '\0' as in /proc; without letters beyond ASCII, which Windows and Linux write differently. */
+/* The words of a command line with one space between, whether they come with quotes, or each with
+ * its '\0' as in /proc; without letters beyond ASCII, which Windows and Linux write differently. */
 static void plain_words(const char *bytes, size_t length, char *words)
 {
     char *end = words;
@@ -317,8 +339,8 @@ static void plain_words(const char *bytes, size_t length, char *words)
     *end = '\0';
 }
 
-/* The Linux process of a Windows process is the one whose command line ends with the same words: other
- * servers with nearly the same run beside it. */
+/* The Linux process of a Windows process is the one whose command line ends with the same words:
+ * other servers with nearly the same command line run beside it. */
 static int linux_process_id(const struct process *process)
 {
     char wanted[sizeof process->command_line];
@@ -419,13 +441,13 @@ static union {
 /* What the system lists about a process. All zero if it lists nothing. */
 static struct system_process listed(DWORD process_id)
 {
-    enum { SYSTEM_PROCESS_INFORMATION_CLASS = 5, SIZE = 4 * 1024 * 1024 };
+    enum { SYSTEM_PROCESS_INFORMATION_CLASS = 5, LIST_SIZE = 4 * 1024 * 1024 };
     struct system_process found = {0};
-    char *list = malloc(SIZE);
+    char *list = malloc(LIST_SIZE);
 
     query.any = GetProcAddress(GetModuleHandleA("ntdll.dll"), "NtQuerySystemInformation");
     if (list != NULL && query.any != NULL &&
-        query.system_information(SYSTEM_PROCESS_INFORMATION_CLASS, list, SIZE, NULL) == 0) {
+        query.system_information(SYSTEM_PROCESS_INFORMATION_CLASS, list, LIST_SIZE, NULL) == 0) {
         const char *place = list;
         for (;;) {
             const struct system_process *entry = (const void *)place;

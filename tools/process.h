@@ -1,9 +1,9 @@
 /*
- * harness.h - starts programs, reads what they print, presses Ctrl+C, measures them. For the
- * checks and the demo. On Windows as under Wine; where the two differ, harness.c says so.
+ * process.h - starts programs, reads what they print, presses Ctrl+C, measures them: for the checks
+ * and for the tools. It works on Windows and under Wine; where the two differ, process.c says so.
  */
-#ifndef HARNESS_H
-#define HARNESS_H
+#ifndef PROCESS_H
+#define PROCESS_H
 
 #define _CRT_SECURE_NO_WARNINGS /* cl.exe would rather have fopen_s, which not every compiler has */
 #include "../common/common.h"
@@ -31,28 +31,33 @@ struct process {
 };
 
 /* Starts command_line with its standard handles connected to pipes. With labels, what it prints
- * also appears on our standard output, each line after its label. If the program cannot be started, *process is left empty and the result is false
- * (GetLastError tells why). Whatever happens to us, the system ends the process when we end.
- * The caller frees it with end_process. */
+ * also appears on our standard output, each line after its label. A crash shows no dialog, but ends
+ * it with a status. The system kills the process when ours ends, however it ends.
+ * If the program cannot be started, the result is false, *process is left empty, and GetLastError
+ * tells why. Otherwise the caller frees it with end_process. */
 bool start_process(struct process *process, const char *command_line, const char *output_label,
                    const char *error_label);
 
 /* Writes to its standard input and waits until it is taken. False if it no longer reads. */
 bool write_input(struct process *process, const void *bytes, size_t length);
+
+/* The end of its standard input. A second call does nothing. */
 void close_input(struct process *process);
 
-/* Waits at most so many milliseconds until it has printed at least so many bytes, or text. */
+/* Waits at most so many milliseconds until it has printed at least so many bytes, or the text.
+ * False: it has not, or has ended before it did. */
 bool wait_for_length(struct capture *capture, size_t length, DWORD milliseconds);
 bool wait_for_text(struct capture *capture, const char *text, DWORD milliseconds);
 
-/* Waits at most so many milliseconds for its end. True: it ended, with that exit status, and all
- * that it printed is collected. */
+/* Waits at most so many milliseconds for its end. True: it has ended, with *status, and everything
+ * that it printed has been collected. */
 bool wait_for_exit(struct process *process, DWORD milliseconds, DWORD *status);
 
-/* Ctrl+Break (on Windows) or Ctrl+C (under Wine), for this process only. */
+/* Ctrl+Break on Windows, Ctrl+C under Wine, for this process only. False: it could not be sent. */
 bool press_ctrl_c(struct process *process);
 
-/* Ends it if it still runs, and frees everything that start_process made. */
+/* Ends it if it still runs, and frees everything that start_process made. Does nothing to an empty
+ * *process. */
 void end_process(struct process *process);
 
 /* The port of "listening on 127.0.0.1:PORT", waiting at most so many milliseconds; 0: none. */
@@ -64,7 +69,8 @@ int announced_limit(struct process *server);
 /* A TCP port of 127.0.0.1 that nobody uses at the moment. */
 int free_port(void);
 
-/* Wine keeps Windows' promises with some exceptions; a check that meets one steps aside. */
+/* Whether this is Wine, which differs from Windows in some places, so that checks must allow for
+ * it. */
 bool running_under_wine(void);
 
 struct measurement {
@@ -74,6 +80,7 @@ struct measurement {
                                     context switches under Wine */
 };
 
+/* False: it cannot be measured, for instance because it has ended. */
 bool measure(const struct process *process, struct measurement *measurement);
 
 struct resources {
@@ -82,7 +89,7 @@ struct resources {
     double cpu_ms;             /* of all threads, since the process began */
 };
 
-/* What measuring costs is small enough to do it during a load. */
+/* The same for resources, and so cheap that it can be done while a load runs. */
 bool measure_resources(const struct process *process, struct resources *resources);
 
 #endif

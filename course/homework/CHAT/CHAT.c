@@ -1,0 +1,320 @@
+/* CHAT.c - the checks of the exercise CHAT, and of ROOM. */
+#include "CHAT.h"
+
+#include <stdlib.h>
+
+enum { CHAT_PEERS = 3, CHAT_LINE = 4096 };
+
+/* Starts a server and connects so many peers. The first to speak waits for the others' accept. */
+static bool open_chat(struct server *server, SOCKET *peers, int count)
+{
+    if (!start_server(server, "--quiet"))
+        return false;
+    connect_peers(server->port, peers, count);
+    Sleep(200); /* so that each of them is accepted, and gets what the others say */
+    return true;
+}
+
+static void close_chat(struct server *server, SOCKET *peers, int count)
+{
+    stop_server(server);
+    end_peers(peers, count);
+}
+
+static void chat_everybody(void)
+{
+    struct server server;
+    SOCKET peers[CHAT_PEERS];
+    if (!open_chat(&server, peers, CHAT_PEERS))
+        return;
+    for (int from = 0; from < CHAT_PEERS && !in_trouble(); from++) {
+        char line[40];
+        snprintf(line, sizeof line, "hello from %d\r\n", from + 1);
+        send_text(peers[from], line);
+        for (int to = 0; to < CHAT_PEERS && !in_trouble(); to++) {
+            if (to != from)
+                receive_text(peers[to], line);
+        }
+    }
+    close_chat(&server, peers, CHAT_PEERS);
+}
+
+static void chat_not_oneself(void)
+{
+    struct server server;
+    SOCKET peers[CHAT_PEERS];
+    if (!open_chat(&server, peers, CHAT_PEERS))
+        return;
+    send_text(peers[0], "who hears me?\n");
+    receive_nothing(peers[0], 300, "which client is left out?",
+                    "who said a line does not get it back");
+    close_chat(&server, peers, CHAT_PEERS);
+}
+
+static void chat_whole_lines(void)
+{
+    struct server server;
+    SOCKET peers[CHAT_PEERS];
+    if (!open_chat(&server, peers, CHAT_PEERS))
+        return;
+    send_text(peers[0], "one ");
+    receive_nothing(peers[1], 200, "where is the beginning of a line kept?",
+                    "the line has not come to its end");
+    send_text(peers[2], "two\n");
+    receive_text(peers[1], "two\n");
+    send_text(peers[0], "line\nand another\nand a ");
+    receive_text(peers[1], "one line\nand another\n");
+    receive_text(peers[2], "one line\nand another\n");
+    receive_nothing(peers[1], 200, "where is the beginning of a line kept?",
+                    "the line has not come to its end");
+    close_chat(&server, peers, CHAT_PEERS);
+}
+
+enum { BABBLERS = 4, BABBLE_LINES = 250, BABBLE_LINE_SIZE = 64 };
+
+struct babbler {
+    SOCKET peer;
+    char said[BABBLE_LINES * BABBLE_LINE_SIZE];
+    size_t said_length, sent;
+    char heard[BABBLERS * BABBLE_LINES * BABBLE_LINE_SIZE];
+    size_t heard_length;
+};
+
+/* The next line that talker says; lines are of different lengths. */
+static int babble_line(char *line, int talker, int number)
+{
+    return snprintf(line, BABBLE_LINE_SIZE, "%d %d %.*s\n", talker, number, 1 + number * 7 % 40,
+                    "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJ");
+}
+
+/* Whatever one hears: each line whole, the lines of each talker in their order. */
+static void check_babble(const struct babbler *babbler, int self)
+{
+    int next[BABBLERS] = {0};
+    const char *line = babbler->heard;
+
+    while (line < babbler->heard + babbler->heard_length && !in_trouble()) {
+        int talker = atoi(line);
+        char expected[BABBLE_LINE_SIZE];
+        size_t left = (size_t)(babbler->heard + babbler->heard_length - line);
+        const char *end = memchr(line, '\n', left);
+        size_t length = end == NULL ? left : (size_t)(end + 1 - line);
+        if (talker < 0 || talker >= BABBLERS || talker == self)
+            talker = self == 0 ? 1 : 0;
+        int expected_length = babble_line(expected, talker, next[talker]++);
+        if (length != (size_t)expected_length || memcmp(line, expected, length) != 0)
+            trouble(FAILED, "who may write into a client's queue while another line is in it?",
+                    "expected the line \"%.*s\", found \"%.*s\"", expected_length - 1, expected,
+                    (int)(length > 80 ? 80 : length - 1), line);
+        line += length;
+    }
+}
+
+static void chat_babble(void)
+{
+    static struct babbler babblers[BABBLERS];
+    struct server server;
+    SOCKET peers[BABBLERS];
+    size_t all = 0;
+    if (!open_chat(&server, peers, BABBLERS))
+        return;
+    memset(babblers, 0, sizeof babblers);
+    for (int i = 0; i < BABBLERS; i++) {
+        struct babbler *babbler = &babblers[i];
+        babbler->peer = peers[i];
+        for (int line = 0; line < BABBLE_LINES; line++)
+            babbler->said_length +=
+                (size_t)babble_line(babbler->said + babbler->said_length, i, line);
+        all += babbler->said_length;
+    }
+    /* In pieces of 33 bytes, which hardly ever end where a line does. */
+    double last_change = now_ms();
+    for (bool done = in_trouble(); !done;) {
+        bool changed = false;
+        done = true;
+        for (int i = 0; i < BABBLERS; i++) {
+            struct babbler *babbler = &babblers[i];
+            size_t piece = babbler->said_length - babbler->sent;
+            piece = piece < 33 ? piece : 33;
+            int sent =
+                piece == 0 ? 0 : send(peers[i], babbler->said + babbler->sent, (int)piece, 0);
+            int heard = recv(peers[i], babbler->heard + babbler->heard_length,
+                             (int)(sizeof babbler->heard - babbler->heard_length), 0);
+            babbler->sent += sent > 0 ? (size_t)sent : 0;
+            babbler->heard_length += heard > 0 ? (size_t)heard : 0;
+            changed = changed || sent > 0 || heard > 0;
+            done = done && babbler->heard_length >= all - babbler->said_length;
+        }
+        if (changed)
+            last_change = now_ms();
+        if (!done && now_ms() - last_change > patience_ms)
+            break;
+    }
+    for (int i = 0; i < BABBLERS && !in_trouble(); i++) {
+        check_babble(&babblers[i], i);
+        if (babblers[i].heard_length != all - babblers[i].said_length)
+            trouble(TIMED_OUT, "what happens to a line that cannot be sent at once?",
+                    "expected %lu bytes from the others, found %lu, and then nothing",
+                    (unsigned long)(all - babblers[i].said_length),
+                    (unsigned long)babblers[i].heard_length);
+    }
+    close_chat(&server, peers, BABBLERS);
+}
+
+/* One of them reads nothing. What it does not take must neither stop the others nor pile up. */
+static void chat_lazy(void)
+{
+    enum { TALKER, LISTENER, LAZY, LINES = 40, LINE = 4000, ROUNDS = 52 };
+    struct server server;
+    SOCKET peers[CHAT_PEERS];
+    struct measurement before, after;
+    const int little = 4096;
+    if (!open_chat(&server, peers, CHAT_PEERS))
+        return;
+    unsigned char *lines = malloc((size_t)LINES * LINE);
+    if (lines == NULL)
+        fail(WSA_NOT_ENOUGH_MEMORY, "memory for a check");
+    for (int i = 0; i < LINES * LINE; i++)
+        lines[i] = (unsigned char)(i % LINE == LINE - 1 ? '\n' : 'a' + i % 26);
+    if (!in_trouble())
+        setsockopt(peers[LAZY], SOL_SOCKET, SO_RCVBUF, (const char *)&little, sizeof little);
+    bool measured = measure(&server.process, &before);
+    for (int i = 0; i < ROUNDS && !in_trouble(); i++) {
+        if (send_all(peers[TALKER], lines, (size_t)LINES * LINE))
+            receive_exactly(peers[LISTENER], lines, (size_t)LINES * LINE);
+    }
+    free(lines);
+    if (!in_trouble()) {
+        measured = measured && measure(&server.process, &after);
+        if (!measured)
+            cannot_measure(&server);
+        else if (after.memory > before.memory + 4 * 1024 * 1024)
+            trouble(FAILED, "how much is kept for a client that does not read?",
+                    "expected at most 4 MiB more memory, found %llu MiB",
+                    (after.memory - before.memory) >> 20);
+        /* Its end stands behind all that it has not read; but who is closed cannot speak. */
+        send(peers[LAZY], "I am still here\n", 16, 0);
+        receive_nothing(peers[LISTENER], 500, "what happens to a client whose queue is full?",
+                        "a client that never reads is closed and cannot speak any more");
+    }
+    close_chat(&server, peers, CHAT_PEERS);
+}
+
+static void chat_long_line(void)
+{
+    static char line[2 * CHAT_LINE];
+    struct server server;
+    SOCKET peers[CHAT_PEERS];
+    if (!open_chat(&server, peers, CHAT_PEERS))
+        return;
+    memset(line, 'x', sizeof line);
+    line[CHAT_LINE - 1] = '\n';
+    line[CHAT_LINE] = '\0';
+    if (send_text(peers[0], line) && receive_text(peers[1], line)) {
+        line[CHAT_LINE - 1] = 'x';
+        line[CHAT_LINE] = '\n';
+        line[CHAT_LINE + 1] = '\0';
+        if (send_text(peers[2], line) && wait_for_end(peers[2], patience_ms) < 0)
+            trouble(FAILED, "what if a line does not end within 4,096 bytes?",
+                    "expected that who says a line of 4,097 bytes is closed, found it connected");
+    }
+    if (!in_trouble() && send_text(peers[0], "still here?\n"))
+        receive_text(peers[1], "still here?\n");
+    close_chat(&server, peers, CHAT_PEERS);
+}
+
+/* Clients come, say something and are gone again while the others talk. */
+static void chat_leaving(void)
+{
+    enum { OTHERS = 20 };
+    struct server server;
+    SOCKET peers[2];
+    if (!start_server(&server, "--quiet"))
+        return;
+    connect_peers(server.port, peers, 2);
+    Sleep(200);
+    for (int i = 0; i < OTHERS && !in_trouble(); i++) {
+        SOCKET guest = connect_peer(server.port);
+        if (guest == INVALID_SOCKET)
+            break;
+        send_text(guest, "half a line");
+        send_text(peers[0], "talk\n");
+        receive_text(peers[1], "talk\n");
+        if (i % 2 == 0)
+            reset_peer(guest);
+        else
+            closesocket(guest);
+    }
+    if (!in_trouble() && send_text(peers[1], "the last word\n"))
+        receive_text(peers[0], "the last word\n");
+    close_chat(&server, peers, 2);
+}
+
+static void visit_chat(int port, int number)
+{
+    static const char line[] = "a visit\n"; /* the same each time: one may come late, to the next */
+    SOCKET peers[2];
+    (void)number;
+    connect_peers(port, peers, 2);
+    /* What comes shows that the other one is accepted; before that a line may miss it. */
+    for (int i = 0; i < 50 && !in_trouble(); i++) {
+        send_text(peers[0], line);
+        if (wait_for_socket(peers[1], READABLE, 20) != 0)
+            break;
+    }
+    receive_text(peers[1], line);
+    end_peers(peers, 2);
+}
+
+static void chat_leaks_nothing(void)
+{
+    expect_no_leak("--quiet", visit_chat);
+}
+
+static void chat_sleeps(void)
+{
+    struct server server;
+    SOCKET peers[CHAT_PEERS];
+    if (!open_chat(&server, peers, CHAT_PEERS))
+        return;
+    send_text(peers[0], "good night\nhalf a line");
+    if (receive_text(peers[1], "good night\n"))
+        expect_sleep(&server, 1500);
+    close_chat(&server, peers, CHAT_PEERS);
+}
+
+/* Ctrl+C while lines are in the queues, because nobody reads. */
+static void chat_stop(void)
+{
+    enum { COUNT = 20, LINES = 10 };
+    static SOCKET peers[COUNT];
+    static char line[CHAT_LINE];
+    struct server server;
+    if (!open_chat(&server, peers, COUNT))
+        return;
+    memset(line, 'x', sizeof line - 1);
+    line[sizeof line - 2] = '\n';
+    for (int i = 0; i < COUNT * LINES && !in_trouble(); i++)
+        send(peers[i % COUNT], line, (int)sizeof line - 1, 0);
+    close_chat(&server, peers, COUNT);
+}
+
+const struct check chat_checks[] = {
+    {.name = "a line goes to everybody else", .run = chat_everybody},
+    {.name = "nobody gets back what he said", .run = chat_not_oneself},
+    {.name = "lines are passed on whole", .run = chat_whole_lines},
+    {.name = "four talk at the same time", .run = chat_babble},
+    {.name = "one who does not read holds up nobody, and is closed", .run = chat_lazy},
+    {.name = "one who says an endless line is closed", .run = chat_long_line},
+    {.name = "some leave while others talk", .run = chat_leaving},
+    {.name = "300 visits leak nothing", .run = chat_leaks_nothing},
+    {.name = "silence costs no CPU", .run = chat_sleeps},
+    {.name = "Ctrl+C while lines are on their way", .run = chat_stop},
+    {0},
+};
+
+const struct exercise CHAT = {
+    .name = "CHAT",
+    .options = "",
+    .checks = chat_checks,
+};

@@ -1,0 +1,9 @@
+/* TIMER.c - the exercise TIMER: the checks of IDLE, on another chapter. */
+#include "../IDLE/IDLE.h"
+
+const struct exercise TIMER = {
+    .name = "TIMER",
+    .options = "",
+    .checks = idle_checks,
+    .reused = {"half-close", "50 resets", "Ctrl+C"},
+};

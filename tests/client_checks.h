@@ -1,0 +1,25 @@
+/* client_checks.h - what every client promises. */
+#ifndef CLIENT_CHECKS_H
+#define CLIENT_CHECKS_H
+
+#include "check.h"
+
+extern const struct check client_checks[];
+
+/* How long a client may take, with everything that it has to send. */
+enum { LONG_RUN_MS = 30000 };
+
+/* How a client must end. */
+struct expectation {
+    const void *output; /* what standard output must be; NULL: anything */
+    size_t length;
+    DWORD status;
+    const char *error; /* must stand on standard error; NULL: that must be empty */
+};
+
+/* Runs the program under test to its end, with the bytes as its standard input, which stays open
+ * with keep_open, and notes trouble if it is not as expected. */
+void run_client(const char *arguments, const void *bytes, size_t length, bool keep_open,
+                const struct expectation *expected);
+
+#endif

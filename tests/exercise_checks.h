@@ -1,0 +1,41 @@
+/*
+ * exercise_checks.h - what an exercise is, and what the checks of several exercises share.
+ *
+ * The checks of the exercise NAME are in course/homework/NAME/NAME.c, which defines
+ *     const struct exercise NAME = {.name = "NAME", ...};
+ * Its goal, level, chapter and hints are in README.md beside it.
+ */
+#ifndef EXERCISE_CHECKS_H
+#define EXERCISE_CHECKS_H
+
+#include "check.h"
+#include "peers.h"
+
+enum { MOST_REUSED = 9 };
+
+struct exercise {
+    const char *name;                /* as on the command line, and as its folder: CHAT */
+    const char *options;             /* what the server is started with */
+    const struct check *checks;      /* of the exercise itself */
+    const char *reused[MOST_REUSED]; /* parts of names in server_checks that must hold as well;
+                                        then NULL */
+};
+
+/* Each returns false after noting trouble, and at once if peer is INVALID_SOCKET. */
+bool send_text(SOCKET peer, const char *text);
+bool receive_text(SOCKET peer, const char *text);
+
+/* Nothing must come for so many milliseconds; reason says why. False after noting trouble. */
+bool receive_nothing(SOCKET peer, DWORD milliseconds, const char *hint, const char *reason);
+
+/* How many milliseconds it takes until the server closes the connection; -1: longer than most. */
+double wait_for_end(SOCKET peer, int most);
+
+/* Starts a server with the options. Many clients come and go: visit is called for each of them,
+ * with a number from 1 on. What they do must not cost anything afterwards. */
+void expect_no_leak(const char *options, void (*visit)(int port, int number));
+
+/* A check: the same with clients that send, and get the same back. */
+void echo_leaks_nothing(void);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * peers.h - clients that talk to the server under test: blocking calls with a deadline on
+ * non-blocking sockets.
+ */
+#ifndef PEERS_H
+#define PEERS_H
+
+#include "report.h"
+
+/* Bytes for the peers to send: random, but the same in each run, once fill_pattern was called. */
+enum { PATTERN_SIZE = 16 * 1024 * 1024 };
+extern unsigned char pattern[PATTERN_SIZE];
+void fill_pattern(void);
+
+/* ---- one peer ------------------------------------------------------------------------------ */
+
+/* A connected socket, or INVALID_SOCKET and trouble. The caller closes it. */
+SOCKET connect_peer(int port);
+
+/* Waits at most so many milliseconds; select for one socket. Returns the bits that are true. */
+enum { READABLE = 1, WRITABLE = 2 };
+int wait_for_socket(SOCKET peer, int wanted, DWORD milliseconds);
+
+/* Each returns false after noting trouble. */
+bool send_all(SOCKET peer, const unsigned char *bytes, size_t length);
+bool receive_exactly(SOCKET peer, const unsigned char *expected, size_t length);
+
+/* The other side must close in order, and send nothing more. False after noting trouble. */
+bool receive_end(SOCKET peer);
+
+/* Sends the bytes in pieces of at most so many bytes and receives the same bytes meanwhile, or as
+ * many others. False after noting trouble. */
+bool exchange(SOCKET peer, const unsigned char *bytes, size_t length, size_t piece);
+bool exchange_for(SOCKET peer, const unsigned char *bytes, const unsigned char *expected,
+                  size_t length, size_t piece);
+
+/* Sends until nothing more is taken for half a second. Returns the bytes sent. */
+size_t send_until_refused(SOCKET peer);
+
+/* Closes with a reset. */
+void reset_peer(SOCKET peer);
+
+/* Connects, exchanges, shuts down, receives the end, and closes. */
+void converse(int port, const unsigned char *bytes, size_t length, size_t piece);
+
+/* ---- several peers ------------------------------------------------------------------------- */
+
+/* Connects count peers; those that could not be connected become INVALID_SOCKET, with trouble. */
+void connect_peers(int port, SOCKET *peers, int count);
+
+/* Connects count peers. All are connected before the first one sends; then all talk, twice. */
+void talk_all(int port, SOCKET *peers, int count);
+
+/* Closes those that are not INVALID_SOCKET. */
+void end_peers(SOCKET *peers, int count);
+
+/* ---- for messages -------------------------------------------------------------------------- */
+
+/* The first SHOWN_BYTES, for a message: those that are no letters, digits or signs as \n or \x00.
+ * The text has SHOWN_SIZE bytes; returns it. */
+enum { SHOWN_BYTES = 24, SHOWN_SIZE = 4 * SHOWN_BYTES + 1 };
+const char *show_bytes(char *text, const char *bytes, size_t length);
+
+#endif

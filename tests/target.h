@@ -1,0 +1,47 @@
+/*
+ * target.h - the program under test: how it is started, stopped and watched.
+ *
+ * Every wait is bounded. What goes wrong is noted as trouble.
+ */
+#ifndef TARGET_H
+#define TARGET_H
+
+#include "report.h"
+
+/* The program under test, for example build\ch21_event_select\server.exe. */
+extern char program_path[300];
+
+/* What else each server is started with, for example "--threads 1". */
+extern const char *server_options;
+
+/* How long a check waits for any one thing, in milliseconds: 10,000; for an exercise 3,000. */
+extern int patience_ms;
+
+/* A server that has been started, and where it listens. */
+struct server {
+    struct process process;
+    int port;
+};
+
+/* Starts the program under test with the arguments, and nothing else. In trouble the result is
+ * false. The caller ends it with end_process. */
+bool start_program(struct process *process, const char *arguments);
+
+/* Starts the program under test as a server, with server_options, the options and a free port, and
+ * waits until it listens. In trouble the result is false. The caller ends it with stop_server. */
+bool start_server(struct server *server, const char *options);
+
+/* Ctrl+C: it must end with status 0 within 2 seconds, and say that 0 operations are pending. Does
+ * nothing if it has been stopped already. */
+void stop_server(struct server *server);
+
+/* How often the server has printed the text so far. */
+int count_text(struct server *server, const char *text);
+
+/* Notes that the server cannot be measured, or has ended by itself. */
+void cannot_measure(const struct server *server);
+
+/* Notes trouble if one of the server's threads does anything during so many milliseconds. */
+void expect_sleep(const struct server *server, DWORD milliseconds);
+
+#endif

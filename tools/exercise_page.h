@@ -1,0 +1,48 @@
+/*
+ * exercise_page.h - what course\homework\NAME\README.md says about the exercise NAME, and the commands
+ * that a student types. The current folder must be the top of the repository.
+ *
+ * These lines of README.md have a fixed form, and stars mean the character U+2605:
+ *
+ *     # UPPER: the echo in capital letters
+ *     Level **, a change of [ch21_event_select](...).
+ *     <details><summary>Hint 1</summary>
+ *     any number of lines
+ *     </details>
+ */
+#ifndef EXERCISE_PAGE_H
+#define EXERCISE_PAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct statement {
+    char name[40];     /* as in its heading: UPPER */
+    char goal[120];    /* the echo in capital letters */
+    int level;         /* 1 to 3 */
+    char chapter[100]; /* whose server is to be changed: ch21_event_select */
+    int hints;         /* how many there are; the first one has the number 1 */
+    char reason[600];  /* why it could not be read */
+
+    /* Used by exercise_page.c only: */
+    char *text;
+};
+
+/* Reads the statement of an exercise. False: the file or a part of it is missing, and reason says
+ * which. In both cases the caller frees it with free_statement. */
+bool read_statement(struct statement *statement, const char *name);
+void free_statement(struct statement *statement);
+
+/* The hint with this number, from 1 to statement->hints: *length bytes of lines, as they stand in
+ * README.md. They live until free_statement. */
+const char *hint_text(const struct statement *statement, int number, size_t *length);
+
+/* The name of the command that the user has typed: build.bat, or what stands for it. */
+const char *build_command(void);
+
+/* Writes the command for a hint, as  build.bat hint "my server" UPPER 2,  into text, an array of
+ * COMMAND_SIZE characters. Returns text. */
+enum { COMMAND_SIZE = 600 };
+const char *hint_command(char *text, const char *folder, const char *name, int number);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * utf8.h - names of files and folders in any letters, for the tools and the checks.
+ *
+ * In memory a name is UTF-8. The functions of Windows that end in A, and fopen, would take it for
+ * text in the code page of the machine, which may lack its letters; those that end in W take UTF-16.
+ */
+#ifndef UTF8_H
+#define UTF8_H
+
+#include <stdio.h>
+#include <wchar.h>
+
+enum { NAME_SIZE = 1024 };
+
+/* Call it first in main: replaces the arguments by the same in UTF-8, which live until the program
+ * ends, and lets a console show UTF-8 until then. On failure the program ends with status 1. */
+void use_utf8(int *argc, char ***argv);
+
+/* Writes the text in UTF-16 into wide, an array of size characters; nothing if it is too long.
+ * Returns wide. */
+const wchar_t *wide_text(const char *text, wchar_t *wide, int size);
+
+/* The other way round, for the name of a file; text is an array of NAME_SIZE characters. Returns
+ * text. */
+const char *narrow_name(const wchar_t *wide, char *text);
+
+/* As fopen. On failure, NULL, GetLastError tells why. The caller closes it with fclose. */
+FILE *open_file(const char *name, const char *mode);
+
+#endif
