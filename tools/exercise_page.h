@@ -1,6 +1,6 @@
 /*
- * exercise_page.h - what course\homework\NAME\README.md says about the exercise NAME, and the commands
- * that a student types. The current folder must be the top of the repository.
+ * exercise_page.h - what course\homework\NAME\README.md says about the exercise NAME, and the
+ * commands that a student types. The current folder must be the top of the repository.
  *
  * These lines of README.md have a fixed form, and stars mean the character U+2605:
  *

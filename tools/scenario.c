@@ -3,9 +3,9 @@
  *
  *     scenario.exe FOLDER         for example build\ch21_event_select
  *
- * Starts the server and two clients of the chapter, and is a third client itself, which speaks slowly.
- * Leaves FOLDER\server.log, client_a.log and client_b.log for
- * timeline.exe. Exit status: 0 if every program ended as it should, else 1.
+ * Starts the server and two clients of the chapter, and is a third client itself, which speaks
+ * slowly. Leaves FOLDER\server.log, client_a.log and client_b.log for timeline.exe. Exit status: 0
+ * if every program ended as it should, else 1.
  */
 #include "process.h"
 #include "utf8.h"
@@ -29,7 +29,7 @@ static void start_client(struct process *client, const char *folder, const char 
     char command[400];
     snprintf(command, sizeof command, "\"%s\\client.exe\" 127.0.0.1 %s", folder, port);
     if (!start_process(client, command, NULL, NULL))
-        give_up("a client cannot be started");
+        fail((int)GetLastError(), "start %s\\client.exe", folder);
     if (!wait_for_text(&client->error, "connected to ", PATIENCE_MS))
         give_up("a client does not connect");
 }

@@ -9,9 +9,9 @@
  * each connection has one with its operations, from the call to the moment when the program learns
  * that it is complete. Whatever is open at the end of a log is drawn open.
  *
- * Lines that do not begin with a time are no narration (the address, the summary, echoes) and are passed
- * over. Exit status: 0, or 1 if a log cannot be read, is no narration, or is damaged behind the time; the
- * message names the line.
+ * Lines that do not begin with a time are no narration (the address, the summary, echoes) and are
+ * passed over. Exit status: 0, or 1 if a log cannot be read, is no narration, or is damaged behind
+ * the time; the message names the line.
  */
 #define _CRT_SECURE_NO_WARNINGS /* cl.exe would rather have fopen_s, which not every compiler has */
 #include "../common/common.h"
@@ -296,8 +296,8 @@ static bool draw_on_thread(const struct line *line, struct lane *thread)
     return false;
 }
 
-/* Begins an operation. With several workers the one that takes the packet may be faster with its line
- * than the one that made the call: then it has ended already. */
+/* Begins an operation. With several workers the one that takes the packet may be faster with its
+ * line than the one that made the call: then it has ended already. */
 static struct shape *begin_operation(enum kind kind, const struct lane *lane, double ms,
                                      const char *text, bool *early)
 {

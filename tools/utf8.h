@@ -2,7 +2,8 @@
  * utf8.h - names of files and folders in any letters, for the tools and the checks.
  *
  * In memory a name is UTF-8. The functions of Windows that end in A, and fopen, would take it for
- * text in the code page of the machine, which may lack its letters; those that end in W take UTF-16.
+ * text in the code page of the machine, which may lack its letters; those that end in W take
+ * UTF-16.
  */
 #ifndef UTF8_H
 #define UTF8_H

@@ -2,8 +2,9 @@
  * stand_in.c - a compiler for build.bat under Wine. Named gcc.exe, clang.exe or cl.exe, it hands
  * its command line to compile.sh, which calls the compiler of this Linux machine.
  *
- * Wine starts a Unix program through the path \\?\unix\..., but gives no handle to wait for, and does
- * not hand on where standard error leads to: the script leaves its exit status and its messages in files.
+ * Wine starts a Unix program through the path \\?\unix\..., but gives no handle to wait for, and
+ * does not hand on where standard error leads to: the script leaves its exit status and messages in
+ * files.
  *
  * STAND_IN_SCRIPT is the Unix path of compile.sh.
  */
