@@ -28,18 +28,24 @@ set "opt_plain=0123456789_-.\abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY
 
 set "opt_self=%~f0"
 set "opt_double_clicked="
-if "%~1"=="" call :find_out_if_double_clicked
+set "opt_word=%~1"
+if not defined opt_word call :find_out_if_double_clicked
 cd /d "%~dp0"
 if errorlevel 1 goto not_on_a_drive
 if not exist common\common.h goto not_unpacked
 for /d %%h in (course\homework\*) do if exist %%h\%%~nxh.c call :add_exercise %%~nxh
 
 :next_word
-if "%~1"=="" goto words_are_read
-if defined opt_program goto next_argument
 set "opt_word=%~1"
-if "%~1"=="/?" set "opt_word=help"
+if not defined opt_word goto words_are_read
+if defined opt_program goto next_argument
+set "opt_word=%opt_word:"=%"
+if not defined opt_word goto unknown
 shift
+if "%opt_verb%"=="run" if defined opt_chapters set "opt_program=%opt_word%"
+if defined opt_program goto next_word
+call :is_one_of /? -h --help
+if defined opt_known set "opt_word=help"
 call :is_one_of cl gcc clang
 if defined opt_known set "opt_compiler=%opt_known%"
 if defined opt_known goto next_word
@@ -50,8 +56,6 @@ if defined opt_known goto next_word
 call :is_one_of strict debug
 if defined opt_known set "opt_%opt_known%=yes"
 if defined opt_known goto next_word
-if "%opt_verb%"=="run" if defined opt_chapters set "opt_program=%opt_word%"
-if defined opt_program goto next_word
 if "%opt_verb%"=="notes" set opt_rest=%opt_rest% "%opt_word%"
 if "%opt_verb%"=="notes" goto next_word
 if "%opt_verb%"=="check" call :find_exercise
@@ -62,9 +66,16 @@ if not errorlevel 1 goto next_word
 set "opt_status=2"
 goto finish
 
+:unknown
+set "opt_typed="
+call :unknown_word
+set "opt_status=2"
+goto finish
+
 :next_argument
-rem What follows "run CHAPTER PROGRAM" belongs to the program, as it is.
-set "opt_rest=%opt_rest% %1"
+rem What follows "run CHAPTER PROGRAM" belongs to the program, as it is. With /? "set" would print its help.
+if "%opt_word%"=="/?" set "opt_rest=%opt_rest% /?"
+if not "%opt_word%"=="/?" set opt_rest=%opt_rest% %1
 shift
 goto next_word
 
@@ -138,7 +149,7 @@ if errorlevel 1 exit /b 1
 "build\%opt_chapter%\%opt_program%.exe" %opt_rest%
 exit /b %errorlevel%
 :unknown_program
-echo build.bat: %opt_chapter% has no program "%opt_program%". It has:
+echo build.bat: "%opt_chapter%" has no program "%opt_program%". It has:
 call :list_programs
 for %%p in (%opt_programs%) do echo     %%p
 exit /b 2
@@ -226,6 +237,7 @@ exit /b 2
 :verb_hint
 if not defined opt_chosen goto hint_for_what
 if not defined opt_chapters goto exercise_of_what
+for /f "tokens=2" %%e in ("%opt_chosen%") do goto hint_for_what
 if not defined opt_rest set "opt_rest=1"
 call :for_each_chapter nothing
 rem The hint alone is what was asked for: what is said on the way to it goes to standard error.
@@ -294,7 +306,10 @@ echo build\%opt_chapter%\timeline.svg: open it in a browser, for example with: s
 exit /b 0
 
 :verb_clean
-for /d %%h in (build\*) do call :remove_folder "%%~nxh"
+for /d %%h in (build\*) do (
+    set "opt_name=%%~nxh"
+    call :remove_folder
+)
 if defined opt_failed exit /b 1
 if exist build\bench.csv del build\bench.csv
 if not exist build\linux if exist build rmdir build
@@ -302,10 +317,10 @@ exit /b 0
 
 :remove_folder
 rem build\linux belongs to build.sh, which may be running this.
-if /i "%~1"=="linux" exit /b 0
-rmdir /s /q "build\%~1"
-if not exist "build\%~1\" exit /b 0
-echo build.bat: build\%~1 could not be removed: does a program in it still run?
+if /i "%opt_name%"=="linux" exit /b 0
+rmdir /s /q "build\%opt_name%"
+if not exist "build\%opt_name%\" exit /b 0
+echo build.bat: "build\%opt_name%" could not be removed: does a program in it still run?
 set "opt_failed=yes"
 exit /b 0
 
@@ -326,7 +341,7 @@ echo   test               runs all checks, and makes every warning an error
 echo   notes [21 ^| 21.3]  plays each statement of the lecture notes on real sockets
 echo   bench              measures the servers side by side; takes two or three minutes
 echo   timeline           draws a run of each chapter into build\CHAPTER\timeline.svg
-echo   clean              removes what was built
+echo   clean              removes what was built, and the reports of the checks
 echo   help               prints this
 echo   strict             makes every warning an error
 echo   debug              compiles for the debugger, without optimisation
@@ -368,11 +383,16 @@ exit /b 0
 rem Sets opt_known if opt_word is an exercise, or the number of a hint. A folder of the same name,
 rem with a server.c, comes first.
 if not defined opt_chapters if exist "%opt_word%\server.c" exit /b 0
-if "%opt_verb%"=="hint" if defined opt_chosen call :is_one_of 1 2 3 4 5 6 7 8 9
-if defined opt_known set "opt_rest=%opt_known%"
-if defined opt_known exit /b 0
+if "%opt_verb%"=="hint" if defined opt_chosen goto hint_number
+:find_name
 call :is_one_of %opt_exercises%
 if defined opt_known set "opt_chosen=%opt_chosen% %opt_known%"
+exit /b 0
+
+:hint_number
+for /f "delims=0123456789" %%r in ("%opt_word%") do goto find_name
+set "opt_known=%opt_word%"
+set "opt_rest=%opt_word%"
 exit /b 0
 
 :find_chapter
@@ -392,29 +412,34 @@ if exist "%opt_word%\server.c" set "opt_found=%opt_word%"
 if defined opt_found goto one_chapter
 rem Only these characters may be used without quotes below: any other leaves something over.
 for /f "delims=%opt_plain%" %%r in ("%opt_word%") do goto unknown_word
-for /d %%h in (%opt_word%*) do if exist "%%h\server.c" call :count_chapter "%%h"
+for /d %%h in (%opt_word%*) do (
+    set "opt_name=%%h"
+    call :count_chapter
+)
 if "%opt_count%"=="0" goto unknown_word
 if not "%opt_count%"=="1" goto ambiguous_word
 :one_chapter
-rem What is built from it must not leave the folder build.
+rem What is built from it must not leave the folder build, and it includes ../common/common.h.
 if not "%opt_found::=%"=="%opt_found%" goto chapter_elsewhere
-if not "%opt_found:..=%"=="%opt_found%" goto chapter_elsewhere
+if not "%opt_found:\=%"=="%opt_found%" goto chapter_elsewhere
+if not "%opt_found:/=%"=="%opt_found%" goto chapter_elsewhere
 set opt_chapters=%opt_chapters% "%opt_found%"
 exit /b 0
 
 :count_chapter
-set "opt_found=%~1"
+if not exist "%opt_name%\server.c" exit /b 0
+set "opt_found=%opt_name%"
 set /a opt_count+=1
 exit /b 0
 
 :chapter_elsewhere
-echo build.bat: "%opt_typed%": a chapter is a folder below the one with build.bat
+echo build.bat: "%opt_typed%": a chapter is a folder beside common
 exit /b 2
 
 :unknown_word
-echo build.bat: "%opt_typed%" is neither a verb nor a chapter. It knows:
-echo.
 call :verb_help
+echo.
+echo build.bat: "%opt_typed%" is neither a verb nor a chapter nor an exercise: see above
 exit /b 2
 
 :ambiguous_word
@@ -424,15 +449,20 @@ exit /b 2
 
 :add_all_chapters
 for %%h in (%opt_lessons%) do if exist "%%h\server.c" call :add_chapter %%h
-for /d %%h in (ch*) do if exist "%%h\server.c" call :add_other_chapter "%%h"
+for /d %%h in (ch*) do (
+    set "opt_word=%%h"
+    call :add_other_chapter
+)
+exit /b 0
+
+:add_chapter
+set opt_chapters=%opt_chapters% "%~1"
 exit /b 0
 
 :add_other_chapter
-set "opt_word=%~1"
 call :is_one_of %opt_lessons%
 if defined opt_known exit /b 0
-:add_chapter
-set opt_chapters=%opt_chapters% "%~1"
+if exist "%opt_word%\server.c" set opt_chapters=%opt_chapters% "%opt_word%"
 exit /b 0
 
 :for_each_chapter
@@ -473,7 +503,7 @@ if "%opt_compiler%"=="cl" goto cl_is_named
 call :try_gcc %opt_compiler%
 if not errorlevel 1 goto use_gcc
 :compiler_is_missing
-echo build.bat: %opt_compiler% was not found: it is not in PATH
+echo build.bat: no %opt_compiler% that can be used was found in PATH
 exit /b 1
 
 :cl_is_named
@@ -497,7 +527,7 @@ echo build.bat: the cl in PATH is passed over: it is older than that of Visual S
 :find_visual_studio
 set "opt_installer=%ProgramFiles(x86)%\Microsoft Visual Studio\Installer"
 if not exist "%opt_installer%\vswhere.exe" exit /b 1
-set "PATH=%PATH%;%opt_installer%"
+set "PATH=%PATH:"=%;%opt_installer%"
 set "opt_studio="
 for /f "usebackq delims=" %%i in (`vswhere -latest -version 16.8 -products * -requires Microsoft.VisualStudio.Component.VC.Tools.x86.x64 -property installationPath`) do set "opt_studio=%%i"
 if not defined opt_studio exit /b 1
@@ -533,6 +563,7 @@ for /f "delims=" %%v in ('%1 --version') do if not defined opt_version set "opt_
 set "opt_version=%opt_version%, %opt_target%"
 if not "%opt_name%"=="gcc" exit /b 0
 if not "%opt_target:w64-mingw32=%"=="%opt_target%" exit /b 0
+if not "%opt_target:w64-windows-gnu=%"=="%opt_target%" exit /b 0
 echo build.bat: the gcc in PATH is passed over: it is not MinGW-w64, but compiles for %opt_target%
 set "opt_version="
 exit /b 1
@@ -551,24 +582,29 @@ if defined opt_debug set "opt_objects=%opt_objects%_debug"
 if defined opt_strict set "opt_objects=%opt_objects%_strict"
 set "opt_object=o"
 if "%opt_compiler%"=="cl" set "opt_object=obj"
+set "opt_made_by=%opt_version% %opt_flags%"
 set "opt_was="
 if exist %opt_objects%\version.txt set /p opt_was=<%opt_objects%\version.txt
-if not "%opt_was%"=="%opt_version%" if exist %opt_objects%\ rmdir /s /q %opt_objects%
+if not "%opt_was%"=="%opt_made_by%" if exist %opt_objects%\ rmdir /s /q %opt_objects%
 call :forget_if_changed common
 if not exist %opt_objects%\ mkdir %opt_objects%
-if "%opt_was%"=="%opt_version%" exit /b 0
->%opt_objects%\version.txt echo %opt_version%
+if "%opt_was%"=="%opt_made_by%" exit /b 0
+>%opt_objects%\version.txt echo %opt_made_by%
 exit /b 0
 
 :forget_if_changed
 rem FOLDER: what was made from its sources is made again if one of them has changed. xcopy /d copies
-rem those that are newer than their copies in build\kept; with /l it only says which.
+rem those that are newer than their copies in build\kept; with /l it only says which. The other way round
+rem it names those that have been replaced by older ones, or removed.
 set "opt_changed="
+if exist build\kept\%1\ for /f "delims=" %%f in ('xcopy /d /l /s /y /i build\kept\%1\*.? %1\') do if exist "%%f" set "opt_changed=yes"
 for /f "delims=" %%f in ('xcopy /d /l /s /y /i %1\*.? build\kept\%1\') do if exist "%%f" set "opt_changed=yes"
 if not defined opt_changed exit /b 0
 if "%1"=="common" for /d %%h in (build\*) do if exist %%h\version.txt rmdir /s /q %%h
 if "%1"=="tools" for /d %%h in (build\*) do if exist %%h\version.txt if exist %%h\tools\ rmdir /s /q %%h\tools
-for %%f in (build\tests\*.exe build\tools\*.exe build\course\notes\*.exe) do del "%%f" >nul 2>nul
+rem One that runs cannot be deleted; without its note in a .txt it is not taken for a new one.
+for %%f in (build\tests\* build\tools\* build\course\notes\*) do del "%%f" >nul 2>nul
+if exist build\kept\%1\ rmdir /s /q build\kept\%1
 xcopy /d /s /y /i %1\*.? build\kept\%1\ >nul
 exit /b 0
 
@@ -601,10 +637,11 @@ exit /b 0
 :add_program
 set "opt_odd="
 for /f "delims=%opt_plain%" %%r in ("%~1") do set "opt_odd=yes"
-if defined opt_odd echo build.bat: %~1 in %opt_chapter% is passed over: its name is odd 1>&2
+if defined opt_odd echo build.bat: "%~1" in "%opt_chapter%" is passed over: its name is odd 1>&2
 if defined opt_odd exit /b 0
 %SystemRoot%\System32\find.exe "main(" "%~1" >nul
-if errorlevel 1 if /i not "%~1"=="server.c" echo build.bat: %~1 in %opt_chapter% is passed over: it has no main 1>&2
+if errorlevel 1 %SystemRoot%\System32\find.exe "main (" "%~1" >nul
+if errorlevel 1 if /i not "%~1"=="server.c" echo build.bat: "%~1" in "%opt_chapter%" is passed over: it has no main 1>&2
 if errorlevel 1 if /i not "%~1"=="server.c" exit /b 0
 set "opt_programs=%opt_programs% %~n1"
 exit /b 0
@@ -650,23 +687,24 @@ set "opt_shared=%3 %4 %5"
 set "opt_made=build\%1\%2.txt"
 set "opt_was="
 if exist build\%1\%2.exe if exist %opt_made% set /p opt_was=<%opt_made%
-if not "%opt_was%"=="%opt_version% %opt_flags%" goto make_it
+if not "%opt_was%"=="%opt_made_by%" goto make_it
 set "opt_others="
 exit /b 0
 :make_it
 call :compile
 if errorlevel 1 exit /b 1
->%opt_made% echo %opt_version% %opt_flags%
+>%opt_made% echo %opt_made_by%
 exit /b 0
 
 :compile
 rem Compiles opt_folder\opt_program.c and opt_others, and links them with common and the shared sources of tools.
 rem Each command is printed, so that it can be typed by hand; quotes are used only where a name
 rem needs them.
-set "opt_with=%opt_objects%\common\*.%opt_object% "
+set "opt_with="
 set "opt_missing="
-for %%f in (common\*.c) do if not exist %opt_objects%\common\%%~nf.%opt_object% set "opt_missing=yes"
-if defined opt_missing call :compile_objects common *
+set "opt_sources="
+for %%f in (common\*.c) do call :need_common %%~nf
+if defined opt_missing call :compile_objects common
 for %%s in (%opt_shared%) do call :need_shared %%s
 if defined opt_failed exit /b 1
 if not exist "build\%opt_folder%\" mkdir "build\%opt_folder%"
@@ -674,7 +712,7 @@ set "opt_source=%opt_folder%\%opt_program%.c"
 set "opt_exe=build\%opt_folder%\%opt_program%.exe"
 set "opt_output=build\%opt_folder%\"
 set "opt_odd="
-for /f "delims=%opt_plain%" %%r in ("%opt_folder%") do set "opt_odd=yes"
+for /f "delims=%opt_plain%" %%r in ("%opt_folder%%opt_program%") do set "opt_odd=yes"
 if defined opt_odd set opt_source="%opt_source%"
 if defined opt_odd set opt_exe="%opt_exe%"
 rem A backslash before a quote would be taken for a part of the name.
@@ -693,15 +731,23 @@ if "%errorlevel%"=="0" exit /b 0
 set "opt_failed=yes"
 exit /b 1
 
+:need_common
+rem Not each gcc expands a wildcard, so all names are written out.
+set "opt_with=%opt_with%%opt_objects%\common\%1.%opt_object% "
+set "opt_sources=%opt_sources% ..\..\..\common\%1.c"
+if not exist %opt_objects%\common\%1.%opt_object% set "opt_missing=yes"
+exit /b 0
+
 :need_shared
 set "opt_with=%opt_with%%opt_objects%\tools\%1.%opt_object% "
-if not exist %opt_objects%\tools\%1.%opt_object% if not defined opt_failed call :compile_objects tools %1
+set "opt_sources= ..\..\..\tools\%1.c"
+if not exist %opt_objects%\tools\%1.%opt_object% if not defined opt_failed call :compile_objects tools
 exit /b 0
 
 :compile_objects
-rem FOLDER NAME: a compiler leaves the objects in the current folder.
-set "opt_command=%opt_compiler% %opt_flags% -c ..\..\..\%1\%2.c"
-if "%opt_compiler%"=="cl" set "opt_command=cl %opt_flags% /c ..\..\..\%1\%2.c"
+rem FOLDER: a compiler leaves the objects of opt_sources in the current folder.
+set "opt_command=%opt_compiler% %opt_flags% -c%opt_sources%"
+if "%opt_compiler%"=="cl" set "opt_command=cl %opt_flags% /c%opt_sources%"
 if not exist %opt_objects%\%1\ mkdir %opt_objects%\%1
 echo cd %opt_objects%\%1
 echo %opt_command%

@@ -80,8 +80,8 @@ prepare_compilers() {
 # has characters which mean something to cmd is handed on in a batch file.
 build_bat() {
     local start=(build.bat "$@") words=build/linux/words.$$.bat status
-    if [[ $* == *[\&^=\;,%\|\<\>]* ]]; then
-        { printf '@build.bat' && printf ' "%s"' "${@//%/%%}" && printf '\r\n'; } >"$words"
+    if [[ $* == *[\&^=\;,\|\<\>]* ]]; then
+        { printf '@build.bat' && printf ' "%s"' "$@" && printf '\r\n'; } >"$words"
         start=("${words//\//\\}")
     fi
     wine cmd /c "${start[@]}" 2>&1 </dev/null | sed -u 's/\r$//'
@@ -107,12 +107,17 @@ run_bench() {
 # build.bat compiles what is missing; the program itself is started without a cmd in between, which
 # would die of Ctrl+C before the program has stopped in order.
 run_program() {
-    local folder=${1-} program=${2-} found
+    local folder=${1-} program=${2-} found exe
     folder=${folder%/}
-    [ -d "$folder" ] || { found=("$folder"*/server.c) && [ "${#found[@]}" = 1 ] && folder=${found[0]%/server.c}; }
-    if [ ! -e "build/$folder/$program.exe" ] || [ "$folder/$program.c" -nt "build/$folder/$program.exe" ]; then
+    if [ ! -d "$folder" ]; then
+        mapfile -t found < <(compgen -G "$folder*/server.c")
+        [ "${#found[@]}" = 1 ] && folder=${found[0]%/server.c}
+    fi
+    exe=build/$folder/$program.exe
+    if [ -n "$compiler$options" ] || [ ! -e "$exe" ] || [ -n "$(find "$folder/$program.c" common -newer "$exe")" ]; then
         # --help, because this is only to compile it.
-        build_bat $compiler run "$folder" "$program" --help >&2 || exit 2
+        # shellcheck disable=SC2086 # options may be empty, or a word
+        build_bat $compiler $options run "$folder" "$program" --help >&2 || exit
     fi
     shift 2
     exec wine "build/$folder/$program.exe" "$@"
@@ -190,13 +195,14 @@ check_names() {
         echo "build.sh: a word cannot have a quotation mark in it: $*" >&2
         exit 2
     fi
-    if [[ $* == *[\&^=\;,%\|\<\>]* && $* == *[^\ -~]* ]]; then
-        echo "build.sh: Wine's cmd cannot be given both letters beyond ASCII and one of & ^ = ; , % | < >: $*" >&2
+    if [[ $* == *%* || ($* == *[\&^=\;,\|\<\>]* && $* == *[^\ -~]*) ]]; then
+        echo "build.sh: Wine's cmd cannot be given %, nor both letters beyond ASCII and one of & ^ = ; , | < >: $*" >&2
         exit 2
     fi
 }
 
 compiler=
+options=
 verb=
 words=()
 while [ $# -gt 0 ]; do
@@ -205,6 +211,7 @@ while [ $# -gt 0 ]; do
     run)
         verb=run
         shift
+        options=${words[*]} # strict, debug
         words=("$@")
         break
         ;;

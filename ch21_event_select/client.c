@@ -136,8 +136,6 @@ static bool serve_connection(void)
             return true; /* the other events were those of the socket that is closed now */
     }
     if (happened.lNetworkEvents & FD_CLOSE) {
-        if (happened.iErrorCode[FD_CLOSE_BIT] != 0)
-            fail(happened.iErrorCode[FD_CLOSE_BIT], "receive from %s", server);
         while (receive()) /* FD_CLOSE does not come again: read to the end */
             continue;
         return false;

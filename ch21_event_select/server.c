@@ -180,7 +180,7 @@ static void serve_client(DWORD place)
             network_events_text(happened.lNetworkEvents, text));
 
     int error = event_error(&happened);
-    if (error != 0) { /* for example WSAECONNRESET with FD_CLOSE: the client is gone */
+    if (error != 0) { /* for example WSAECONNABORTED with FD_CLOSE: the client is gone */
         narrate_failure(client->number, "network event", error);
         client->state = CLOSING;
     }

@@ -311,7 +311,8 @@ static void stop_accepting(const char *reason)
 static void stop_serving(void)
 {
     stopping = true;
-    narrate(0, "CancelIoEx", "%d operations cancelled (WSA_OPERATION_ABORTED)", operations_pending);
+    narrate(0, "CancelIoEx", "%d operations in progress: cancelled (WSA_OPERATION_ABORTED)",
+            operations_pending);
     pause_narration(); /* leave this out to see each of them end */
     closesocket(listener);
     for (struct client *client = clients; client != NULL; client = client->next) {

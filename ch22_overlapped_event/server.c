@@ -304,7 +304,8 @@ static void stop_accepting(const char *reason)
  * until that has completed. So it is cancelled first, then waited for, then freed. */
 static void stop_serving(void)
 {
-    narrate(0, "CancelIoEx", "%d operations cancelled (WSA_OPERATION_ABORTED)", operations_pending);
+    narrate(0, "CancelIoEx", "%d operations in progress: cancelled (WSA_OPERATION_ABORTED)",
+            operations_pending);
     pause_narration(); /* leave this out to see each of them end */
     closesocket(listener);
     for (DWORD i = FIRST_CLIENT; i < event_count; i++) {

@@ -24,7 +24,7 @@ enum {
     LAST_ECHOES_WITHIN = 5 /* seconds after the last message began */
 };
 
-/* The load. The bytes of the messages repeat after a prime number of them, so that neither the
+/* The bytes of the messages repeat after a prime number of them, so that neither the
  * messages of a connection nor two connections begin alike. */
 enum { PERIOD = 65521, CONNECTIONS_APART = 7919 };
 
@@ -547,7 +547,7 @@ static void request_stop(void)
     PostQueuedCompletionStatus(completion_port, 0, 0, NULL);
 }
 
-/* ConnectEx is not in the import library: the socket's provider tells where it is. */
+/* ConnectEx is not in ws2_32: the socket's provider tells where it is. */
 static void find_connect_ex(SOCKET socket)
 {
     GUID guid = WSAID_CONNECTEX;

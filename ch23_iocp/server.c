@@ -183,9 +183,9 @@ static bool begin_accept(void)
         InterlockedDecrement(&operations_pending);
         narrate_failure(0, "AcceptEx", error);
         close_client(client);
-        return false;
+        return error == WSAECONNRESET; /* that client has gone again: begin the next one */
     }
-    return true; /* a packet will be queued, even after 0: the listener skips none */
+    return true; /* a packet will be queued in any case: the listener skips none */
 }
 
 static void start_workers(void)
@@ -381,7 +381,7 @@ static enum outcome check_outcome(int number, const char *call, int result)
 static void stop_serving(void)
 {
     stopping = true;
-    narrate(0, "CancelIoEx", "%ld operations cancelled (WSA_OPERATION_ABORTED)",
+    narrate(0, "CancelIoEx", "%ld operations in progress: cancelled (WSA_OPERATION_ABORTED)",
             operations_pending);
     pause_narration(); /* leave this out to see each of them end */
     for (struct client *client = clients; client != NULL; client = client->next) {
@@ -413,7 +413,7 @@ static int processor_count(void)
     return (int)system.dwNumberOfProcessors;
 }
 
-/* AcceptEx is not in the import library: the socket's provider tells where it is. */
+/* AcceptEx is not in ws2_32: the socket's provider tells where it is. */
 static void find_accept_ex(void)
 {
     GUID guid = WSAID_ACCEPTEX;

@@ -151,7 +151,7 @@ void narrate(int client, const char *call, const char *what, ...) FORMAT_LIKE_PR
 /* The same for a call that failed: "failed: WSAECONNRESET (10054): ...". */
 void narrate_failure(int client, const char *call, int error);
 
-/* Between these two calls nothing is narrated, whichever thread calls narrate. */
+/* Between these two calls nothing is narrated. Call them while no other thread narrates. */
 void pause_narration(void);
 void resume_narration(void);
 

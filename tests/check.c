@@ -1,7 +1,8 @@
 /*
  * check.c - checks the behaviour of the servers and clients.
  *
- *     check.exe [--only WORD] [--program NAME] [--options WORDS] [--storm SECONDS] FOLDER ...
+ *     check.exe [--only WORD] [--program NAME] [--options WORDS] [--storm SECONDS] [--kill]
+ *               FOLDER ...
  *     check.exe --exercise NAME [--stop-at-failure] FOLDER
  *
  * FOLDER holds the programs of a chapter (build\ch21_event_select). Each of them is started as a
@@ -16,7 +17,8 @@
  * The last line is "N passed, N failed, N skipped", for an exercise the score: 3/5. Exit status: 0
  * if none failed, 1 if one did, 2 for a wrong command line. All of it is also written to a report
  * in FOLDER, together with --compiler NAME. Only checks whose name contains WORD are run with
- * --only; --options are more arguments for the servers; --storm makes the mixed storm longer:
+ * --only; --options are more arguments for the servers; --kill ends them by force instead of
+ * Ctrl+C, for a server that is not finished; --storm makes the mixed storm longer:
  *
  *     check.exe --only storm --storm 300 --options "--threads 4" build\ch23_iocp
  *
@@ -234,9 +236,10 @@ static bool start_task(struct task *task, const char *only)
     /* Without a path: the system looks in the folder of this program first. Its full path may have
      * letters that the code page lacks. */
     snprintf(command, sizeof command,
-             "check --program \"%s\" --options \"%s\" --storm %d%s%s%s \"%s\"", task->program,
-             server_options, storm_seconds, only != NULL ? " --only \"" : "",
-             only != NULL ? only : "", only != NULL ? "\"" : "", task->folder);
+             "check --program \"%s\" --options \"%s\" --storm %d%s%s%s%s \"%s\"", task->program,
+             server_options, storm_seconds, kill_servers ? " --kill" : "",
+             only != NULL ? " --only \"" : "", only != NULL ? only : "", only != NULL ? "\"" : "",
+             task->folder);
     return start_process(&task->process, command, NULL, "");
 }
 
@@ -348,7 +351,7 @@ static void check_side_by_side(const char *const *folders, int count, const char
 static int usage(void)
 {
     fprintf(stderr, "usage: check [--only WORD] [--program NAME] [--options WORDS] "
-                    "[--storm SECONDS] FOLDER ...\n"
+                    "[--storm SECONDS] [--kill] FOLDER ...\n"
                     "       check --exercise NAME [--stop-at-failure] FOLDER\n");
     return 2;
 }
@@ -383,6 +386,8 @@ int main(int argc, char **argv)
             storm_seconds = atoi(argv[++i]);
         else if (strcmp(argv[i], "--compiler") == 0 && i + 1 < argc)
             compiler = argv[++i];
+        else if (strcmp(argv[i], "--kill") == 0)
+            kill_servers = true;
         else if (strcmp(argv[i], "--stop-at-failure") == 0)
             stop_at_failure = true;
         else if (strcmp(argv[i], "--exercise") == 0 && i + 1 < argc)

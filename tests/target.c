@@ -4,6 +4,7 @@
 char program_path[300];
 const char *server_options = "";
 int patience_ms = 10000;
+bool kill_servers;
 
 bool start_program(struct process *process, const char *arguments)
 {
@@ -55,7 +56,11 @@ void stop_server(struct server *server)
     if (process->handle == NULL)
         return;
     double begun = now_ms();
-    if (!press_ctrl_c(process)) {
+    if (kill_servers) {
+        if (wait_for_exit(process, 0, &status))
+            trouble(FAILED, "each fail()", "the server has ended by itself, status %lu: \"%.200s\"",
+                    status, process->error.bytes);
+    } else if (!press_ctrl_c(process)) {
         trouble(NO_CHANCE, "does this program have a console?", "Ctrl+C could not be sent");
     } else if (!wait_for_exit(process, patience_ms, &status)) {
         trouble(TIMED_OUT, "the stop event in the wait; what stop_serving waits for",

@@ -17,6 +17,9 @@ extern const char *server_options;
 /* How long a check waits for any one thing, in milliseconds: 10,000; for an exercise 3,000. */
 extern int patience_ms;
 
+/* Servers are not stopped with Ctrl+C, but killed: for a step of a server that cannot stop yet. */
+extern bool kill_servers;
+
 /* A server that has been started, and where it listens. */
 struct server {
     struct process process;
@@ -31,8 +34,8 @@ bool start_program(struct process *process, const char *arguments);
  * waits until it listens. In trouble the result is false. The caller ends it with stop_server. */
 bool start_server(struct server *server, const char *options);
 
-/* Ctrl+C: it must end with status 0 within 2 seconds, and say that 0 operations are pending. Does
- * nothing if it has been stopped already. */
+/* Ctrl+C: it must end with status 0 within 2 seconds, and say that 0 operations are pending; with
+ * kill_servers it must only be running still. Does nothing if it has been stopped already. */
 void stop_server(struct server *server);
 
 /* How often the server has printed the text so far. */

@@ -3,7 +3,7 @@
  *
  *     bench.exe [--rounds N] CSV LOAD BASELINE SERVER ...
  *
- * CSV is the file to write. LOAD is a client with --connections. BASELINE and the SERVERs are echo
+ * CSV is the file to write. LOAD is load_client. BASELINE and the SERVERs are echo
  * servers (build\ch21_event_select\server.exe); BASELINE is what the others are compared with.
  * Each measurement has a fresh server and lasts a second. The servers take turns, so that whatever
  * else the machine does meets all of them; what is shown are the medians of the rounds.

@@ -48,6 +48,7 @@ static NORETURN void give_up(const char *what);
 int main(int argc, char **argv)
 {
     use_utf8(&argc, &argv);
+    snprintf(program_name, sizeof program_name, "demo"); /* for fail */
     if (argc != 2) {
         fprintf(stderr, "usage: demo FOLDER\n");
         return 2;
@@ -165,6 +166,8 @@ static void add_narration(const char *label, const struct capture *capture)
     double began = 0, ms = 0;
     int length;
 
+    if (capture->bytes == NULL)
+        return; /* it has not been started */
     for (const char *text = capture->bytes; *text != '\0';
          text += length + (text[length] == '\n')) {
         length = length_of_line(capture, text);
@@ -192,8 +195,8 @@ static void add_narration(const char *label, const struct capture *capture)
 
 static void add_echoes(void)
 {
-    const char *text = client.output.bytes;
-    for (int i = 0; i < TYPED_LINES && *text != '\0'; i++) {
+    const char *text = client.output.bytes; /* NULL: it has not been started */
+    for (int i = 0; i < TYPED_LINES && text != NULL && *text != '\0'; i++) {
         int length = length_of_line(&client.output, text);
         add_line(echoed_at[i] - server_began, "echo   > ", text, length);
         text += length + (text[length] == '\n');

@@ -94,6 +94,7 @@ int main(int argc, char **argv)
     DWORD status = 1;
 
     use_utf8(&argc, &argv);
+    snprintf(program_name, sizeof program_name, "scenario"); /* for fail */
     if (argc != 2 || bytes == NULL) {
         fprintf(stderr, "usage: scenario FOLDER\n");
         return 2;

@@ -51,22 +51,27 @@ expect "a word that is a variable's name" 2 'build.bat: "PATH" is neither' ./bui
 expect "a word with odd characters" 2 "is neither" ./build.sh 'ch21*'
 expect "a word with more of them" 2 '"a^b=c;d,e&f" is neither' ./build.sh 'a^b=c;d,e&f'
 expect "a word that Wine's cmd cannot be given" 2 "cannot be given both" ./build.sh '한글&'
-expect "/? is help" 0 "removes what was built" ./build.sh '/?'
+for word in '/?' -h --help; do
+    expect "$word is help" 0 "removes what was built" ./build.sh "$word"
+done
 for word in '.\' '\' '/' './'; do
     expect "the word $word" 2 "is neither a verb nor a chapter" ./build.sh "$word"
 done
 expect "a folder with two slashes at its end" 0 "Built" ./build.sh gcc 'ch21_event_select\\'
 mkdir "$scratch/elsewhere"
 cp ch21_event_select/server.c "$scratch/elsewhere/"
-expect "a folder elsewhere" 2 "a chapter is a folder below" ./build.sh '..\elsewhere'
+expect "a folder elsewhere" 2 "a chapter is a folder beside common" ./build.sh '..\elsewhere'
 expect "two verbs" 2 "one at a time" ./build.sh demo check
 expect "check: an exercise that does not exist" 2 '"NONSENSE" is neither' ./build.sh check ch21 NONSENSE
 expect "check: an exercise of which folder?" 2 "UPPER of which folder?" ./build.sh check UPPER
 expect "hint: a number without a hint" 2 "no hint 9" ./build.sh hint ch21 upper 9
+expect "hint: a number of two digits without a hint" 2 "no hint 10" ./build.sh hint ch21 upper 10
+expect "hint: of two exercises" 2 "hint needs a folder and an exercise" ./build.sh hint ch21 UPPER IDLE
 expect "hint: of what?" 2 "hint needs a folder and an exercise" ./build.sh hint ch21
 expect "debug" 0 "-O0 -g" ./build.sh gcc debug ch21
 expect "help" 0 "removes what was built" ./build.sh help
 expect "run: a program that does not exist" 2 "has no program" ./build.sh run ch21 nonsense
+expect "run: a chapter that does not exist" 2 '"ch99" is neither' ./build.sh run ch99 server
 expect "run: no chapter" 2 "run needs a chapter" ./build.sh run
 expect "run: the program's own exit status 2" 2 "a port is a number" ./build.sh run ch21 server 99999
 expect "run: the program's own exit status 1" 1 "WSAECONNREFUSED" ./build.sh run ch21 client 127.0.0.1 1
@@ -103,15 +108,26 @@ cp ch21_event_select/*.c odd/
 cp odd/server.c "odd/my server.c"
 cp odd/server.c "odd/server - 복사본.c"
 echo 'int not_a_program;' >odd/queue.c
-expect "sources with odd names are passed over, and said" 0 "my server.c in odd is passed over" ./build.sh gcc odd
-expect "a source without main is passed over, and said" 0 "queue.c in odd is passed over: it has no main" ./build.sh gcc odd
+expect "sources with odd names are passed over, and said" 0 '"my server.c" in "odd" is passed over' ./build.sh gcc odd
+expect "a source without main is passed over, and said" 0 '"queue.c" in "odd" is passed over: it has no main' ./build.sh gcc odd
 expect "neither has become a program" 0 "" test "$(ls build/odd)" = "$(printf '%s\n' client.exe select_server.exe server.exe)"
 rm -r odd build/odd
 
+run_after_change() {
+    touch common/error.c
+    ./build.sh gcc run ch21 server --help
+}
 # What is shared is compiled again when it has changed, and only then.
-expect "nothing shared is compiled again" 1 "" grep -F 'common\*.c' <(./build.sh gcc ch21)
+expect "nothing shared is compiled again" 1 "" grep -F 'common\error.c' <(./build.sh gcc ch21)
 touch common/common.h
-expect "after a change it is" 0 'common\*.c' grep -F 'common\*.c' <(./build.sh gcc ch21)
+expect "after a change it is" 0 'common\error.c' grep -F 'common\error.c' <(./build.sh gcc ch21)
+touch -d 2020-01-01 common/error.c
+expect "after a change to an older one, too" 0 'common\error.c' grep -F 'common\error.c' <(./build.sh gcc ch21)
+echo 'int added;' >common/added.c
+./build.sh gcc ch21 >/dev/null 2>&1 </dev/null
+rm common/added.c
+expect "after one was removed, too" 0 'common\error.c' grep -F 'common\error.c' <(./build.sh gcc ch21)
+expect "run knows it as well" 0 'common\error.c' run_after_change
 
 # Three checks at a time, two of them in one folder.
 checks_at_once() {
@@ -183,7 +199,7 @@ cp build/linux/bin/*.exe saved/
 fake build/linux/bin/gcc.exe 'if (argc == 2) { puts("x86_64-w64-mingw32"); return 0; }'"$crash" # --version, -dumpmachine
 expect "a compiler that crashes: status 1" 1 "" ./build.sh gcc ch21
 fake build/linux/bin/gcc.exe "$crash"
-expect "a compiler that cannot start is not chosen" 1 "gcc was not found" ./build.sh gcc ch21
+expect "a compiler that cannot start is not chosen" 1 "no gcc that can be used was found" ./build.sh gcc ch21
 fake build/linux/bin/gcc.exe 'puts(strcmp(argv[1], "--version") == 0 ? "gcc (MinGW.org GCC-6.3.0-1) 6.3.0" : "mingw32"); return 0;'
 expect "a gcc that is not MinGW-w64 is passed over" 1 "it is not MinGW-w64, but compiles for mingw32" ./build.sh gcc ch21
 rm build/linux/bin/cl.exe
