@@ -44,7 +44,9 @@ if not defined opt_word goto unknown
 shift
 if "%opt_verb%"=="run" if defined opt_chapters set "opt_program=%opt_word%"
 if defined opt_program goto next_word
-call :is_one_of /? -h --help
+rem "call" would take /? for itself.
+if "%opt_word%"=="/?" set "opt_word=help"
+call :is_one_of -h --help
 if defined opt_known set "opt_word=help"
 call :is_one_of cl gcc clang
 if defined opt_known set "opt_compiler=%opt_known%"

@@ -50,7 +50,7 @@ expect "an unknown word: status 2 and the help" 2 'build.bat: "nonsense" is neit
 expect "a word that is a variable's name" 2 'build.bat: "PATH" is neither' ./build.sh PATH
 expect "a word with odd characters" 2 "is neither" ./build.sh 'ch21*'
 expect "a word with more of them" 2 '"a^b=c;d,e&f" is neither' ./build.sh 'a^b=c;d,e&f'
-expect "a word that Wine's cmd cannot be given" 2 "cannot be given both" ./build.sh '한글&'
+expect "a word that Wine's cmd cannot be given" 2 "cannot be given %" ./build.sh '한글&'
 for word in '/?' -h --help; do
     expect "$word is help" 0 "removes what was built" ./build.sh "$word"
 done
@@ -129,13 +129,14 @@ rm common/added.c
 expect "after one was removed, too" 0 'common\error.c' grep -F 'common\error.c' <(./build.sh gcc ch21)
 expect "run knows it as well" 0 'common\error.c' run_after_change
 
-# Three checks at a time, two of them in one folder.
+# Three checks at a time, each in a folder of its own.
 checks_at_once() {
     local run runs=()
-    mkdir -p other
+    mkdir -p other third
     cp ch21_event_select/server.c other/
+    cp ch21_event_select/server.c third/
     ./build.sh gcc check ch21 UPPER >/dev/null 2>&1 </dev/null # so that each finds check.exe
-    for run in ch21 other ch21; do
+    for run in ch21 other third; do
         ./build.sh gcc check $run UPPER >"check.${#runs[@]}.log" 2>&1 </dev/null &
         runs+=($!)
     done
@@ -143,7 +144,7 @@ checks_at_once() {
         wait "${runs[run]}"
         [ "$(tail -n 1 "check.$run.log")" = 1/4 ] || cat "check.$run.log"
     done
-    rm -r other build/other check.*.log
+    rm -r other third build/other build/third check.*.log
 }
 report "checks at the same time" "$(checks_at_once)"
 

@@ -79,14 +79,15 @@ report "TODO names an exercise of its chapter" "$(
     done
 )"
 
-# build_all COMPILER: the unchanged chapters, the solutions and the checks.
+# build_all COMPILER: the unchanged chapters, the solutions and the checks. Prints the end of what went wrong.
 build_all() {
+    local log
     cd "$scratch/$1" || exit
     log=$(./build.sh "$1" strict ch21 ch22_o ch22_c ch23 solution_* && ./build.sh "$1" strict check solution_UPPER UPPER) ||
-        echo "$log" >"$scratch/$1.build"
+        tail -n 8 <<<"status $?: $log"
 }
 for compiler in gcc cl; do
-    background build_all $compiler
+    background twice build_all $compiler >"$scratch/$compiler.build"
 done
 wait
 for compiler in gcc cl; do
