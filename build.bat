@@ -594,6 +594,11 @@ if "%opt_was%"=="%opt_made_by%" exit /b 0
 >%opt_objects%\version.txt echo %opt_made_by%
 exit /b 0
 
+:forget_all_changes
+if not defined opt_looked for %%r in (tests tools course) do call :forget_if_changed %%r
+set "opt_looked=yes"
+exit /b 0
+
 :forget_if_changed
 rem FOLDER: what was made from its sources is made again if one of them has changed. xcopy /d copies
 rem those that are newer than their copies in build\kept; with /l it only says which. The other way round
@@ -657,6 +662,7 @@ goto compile
 
 :make_check
 rem check.exe has the checks of all exercises; this is the list of them.
+call :forget_all_changes
 if not exist build\tests\ mkdir build\tests
 set "opt_was="
 if exist build\tests\exercises.txt set /p opt_was=<build\tests\exercises.txt
@@ -681,8 +687,7 @@ exit /b 0
 :make_tool
 rem FOLDER PROGRAM [SHARED ...]: compiles one of our own programs from FOLDER\PROGRAM.c, opt_others and
 rem the shared sources of tools, unless it has been made from these with this compiler already.
-if not defined opt_looked for %%r in (tests tools course) do call :forget_if_changed %%r
-set "opt_looked=yes"
+call :forget_all_changes
 set "opt_folder=%1"
 set "opt_program=%2"
 set "opt_shared=%3 %4 %5"

@@ -37,6 +37,7 @@ compiled_twice() {
     [ "$(grep -c '^gcc ' build.log)" = $((1 + ${#programs[@]})) ] || cat build.log
 }
 report "no source is compiled twice" "$(compiled_twice)"
+expect "an exercise can be the first thing that is built" 1 "1/4" ./build.sh gcc check ch21 UPPER
 expect "gcc builds in a folder with spaces, brackets, & and Korean letters" 0 \
     "Built in the folder build, with gcc." ./build.sh gcc strict
 expect "clang builds" 0 "Built in the folder build, with clang." ./build.sh clang strict ch23
