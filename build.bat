@@ -487,6 +487,12 @@ rem ---- compilers -------------------------------------------------------------
 
 :choose_compiler
 if defined opt_version exit /b 0
+rem Two builds may begin in the same second, with the same random number.
+if not exist build\ mkdir build
+set "opt_answer=build\answer_%random%_%time%.txt"
+set "opt_answer=%opt_answer: =%"
+set "opt_answer=%opt_answer::=%"
+set "opt_answer=%opt_answer:,=%"
 if defined opt_compiler goto compiler_is_named
 call :try_cl
 if not errorlevel 1 goto use_cl
@@ -555,13 +561,15 @@ goto prepare_objects
 
 :try_gcc
 rem NAME: gcc or clang. Both tell their target; that of MinGW.org, Cygwin and MSYS lacks what we need.
-%1 --version >nul 2>nul
-if not "%errorlevel%"=="0" exit /b 1
 set "opt_name=%1"
-set "opt_target=nothing"
-for /f "delims=" %%v in ('%1 -dumpmachine') do set "opt_target=%%v"
+set "opt_target="
 set "opt_version="
-for /f "delims=" %%v in ('%1 --version') do if not defined opt_version set "opt_version=%%v"
+%1 -dumpmachine >%opt_answer% 2>nul
+if "%errorlevel%"=="0" set /p opt_target=<%opt_answer%
+if defined opt_target %1 --version >%opt_answer% 2>nul
+if defined opt_target set /p opt_version=<%opt_answer%
+del %opt_answer%
+if not defined opt_version exit /b 1
 set "opt_version=%opt_version%, %opt_target%"
 if not "%opt_name%"=="gcc" exit /b 0
 if not "%opt_target:w64-mingw32=%"=="%opt_target%" exit /b 0
