@@ -566,11 +566,11 @@ set "opt_target="
 set "opt_version="
 %1 -dumpmachine >%opt_answer% 2>nul
 if "%errorlevel%"=="0" set /p opt_target=<%opt_answer%
-if defined opt_target %1 --version >%opt_answer% 2>nul
+if defined opt_target %1 -dumpversion >%opt_answer% 2>nul
 if defined opt_target set /p opt_version=<%opt_answer%
 del %opt_answer%
 if not defined opt_version exit /b 1
-set "opt_version=%opt_version%, %opt_target%"
+set "opt_version=%1 %opt_version% for %opt_target%"
 if not "%opt_name%"=="gcc" exit /b 0
 if not "%opt_target:w64-mingw32=%"=="%opt_target%" exit /b 0
 if not "%opt_target:w64-windows-gnu=%"=="%opt_target%" exit /b 0

@@ -198,11 +198,11 @@ fake() {
 crash='*(volatile int *)0 = 1; return 0;'
 mkdir saved
 cp build/linux/bin/*.exe saved/
-fake build/linux/bin/gcc.exe 'if (argc == 2) { puts("x86_64-w64-mingw32"); return 0; }'"$crash" # --version, -dumpmachine
+fake build/linux/bin/gcc.exe 'if (argc == 2) { puts("x86_64-w64-mingw32"); return 0; }'"$crash" # -dumpmachine, -dumpversion
 expect "a compiler that crashes: status 1" 1 "" ./build.sh gcc ch21
 fake build/linux/bin/gcc.exe "$crash"
 expect "a compiler that cannot start is not chosen" 1 "no gcc that can be used was found" ./build.sh gcc ch21
-fake build/linux/bin/gcc.exe 'puts(strcmp(argv[1], "--version") == 0 ? "gcc (MinGW.org GCC-6.3.0-1) 6.3.0" : "mingw32"); return 0;'
+fake build/linux/bin/gcc.exe 'puts(strcmp(argv[1], "-dumpversion") == 0 ? "6.3.0" : "mingw32"); return 0;'
 expect "a gcc that is not MinGW-w64 is passed over" 1 "it is not MinGW-w64, but compiles for mingw32" ./build.sh gcc ch21
 rm build/linux/bin/cl.exe
 expect "and the next compiler is taken" 0 "Built in the folder build, with clang." ./build.sh ch21
