@@ -21,6 +21,8 @@ set "opt_status=0"
 set "opt_failed="
 set "opt_version="
 set "opt_looked="
+set "opt_step="
+set "opt_step_folder="
 rem The order of the lessons. Any other folder ch* with a server.c comes after them.
 set "opt_lessons=ch21_event_select ch22_overlapped_event ch22_completion_routine ch23_iocp"
 rem What a name may consist of to do without quotes.
@@ -51,13 +53,17 @@ if defined opt_known set "opt_word=help"
 call :is_one_of cl gcc clang
 if defined opt_known set "opt_compiler=%opt_known%"
 if defined opt_known goto next_word
-call :is_one_of demo run test check hint notes bench timeline clean help
+call :is_one_of demo run step test check hint notes bench timeline clean help
 if defined opt_known if defined opt_verb goto two_verbs
 if defined opt_known set "opt_verb=%opt_known%"
 if defined opt_known goto next_word
 call :is_one_of strict debug
 if defined opt_known set "opt_%opt_known%=yes"
 if defined opt_known goto next_word
+if "%opt_verb%"=="step" if defined opt_step if defined opt_chapters set "opt_step_folder=%opt_word%"
+if defined opt_step_folder goto next_word
+if "%opt_verb%"=="step" if defined opt_chapters set "opt_step=%opt_word%"
+if defined opt_step goto next_word
 if "%opt_verb%"=="notes" set opt_rest=%opt_rest% "%opt_word%"
 if "%opt_verb%"=="notes" goto next_word
 if "%opt_verb%"=="check" call :find_exercise
@@ -155,6 +161,26 @@ echo build.bat: "%opt_chapter%" has no program "%opt_program%". It has:
 call :list_programs
 for %%p in (%opt_programs%) do echo     %%p
 exit /b 2
+
+:verb_step
+if not defined opt_chapters (
+    echo build.bat: step needs a chapter, for example: build.bat step ch21, or build.bat step ch21 3
+    exit /b 2
+)
+call :for_each_chapter nothing
+if not defined opt_step_folder set "opt_step_folder=my_%opt_short%_%opt_step%"
+rem What is printed is about the step alone.
+call :make_steps 1>&2
+if errorlevel 1 exit /b 1
+if not defined opt_step build\tools\steps.exe list "%opt_chapter%"
+if defined opt_step build\tools\steps.exe begin "%opt_chapter%" "%opt_step%" "%opt_step_folder%"
+exit /b %errorlevel%
+
+:make_steps
+call :choose_compiler
+if errorlevel 1 exit /b 1
+call :make_tool tools steps utf8
+exit /b %errorlevel%
 
 :verb_test
 set "opt_strict=yes"
@@ -333,6 +359,9 @@ echo   without a verb     compiles the chapters into the folder build
 echo   demo               lets a server and a client of each chapter talk, and shows what they do
 echo   run CHAPTER PROGRAM [ARGUMENT ...]
 echo                      compiles CHAPTER\PROGRAM.c, unless it runs already, and starts it
+echo   step CHAPTER       lists the steps in which its server grows
+echo   step CHAPTER NUMBER [FOLDER]
+echo                      writes the server of a step to FOLDER\server.c, and shows what is new
 echo   check              lists the chapters and the exercises, and your progress on each
 echo   check CHAPTER ...  runs the chapter's own checks
 echo   check CHAPTER EXERCISE
@@ -426,6 +455,7 @@ if not "%opt_found::=%"=="%opt_found%" goto chapter_elsewhere
 if not "%opt_found:\=%"=="%opt_found%" goto chapter_elsewhere
 if not "%opt_found:/=%"=="%opt_found%" goto chapter_elsewhere
 set opt_chapters=%opt_chapters% "%opt_found%"
+set "opt_short=%opt_word%"
 exit /b 0
 
 :count_chapter
@@ -487,12 +517,22 @@ rem ---- compilers -------------------------------------------------------------
 
 :choose_compiler
 if defined opt_version exit /b 0
-rem Two builds may begin in the same second, with the same random number.
+call :choose_one_of_all
+rmdir /s /q %opt_answers% 2>nul
+if defined opt_version exit /b 0
+exit /b 1
+
+:choose_one_of_all
+rem A folder of our own for what the compilers answer: another build may ask them at the same time, and
+rem only one of two can make a folder. (Both may have the same random number.)
 if not exist build\ mkdir build
-set "opt_answer=build\answer_%random%_%time%.txt"
-set "opt_answer=%opt_answer: =%"
-set "opt_answer=%opt_answer::=%"
-set "opt_answer=%opt_answer:,=%"
+set "opt_number=0"
+:next_number
+set /a opt_number+=1
+set "opt_answers=build\answers_%opt_number%"
+mkdir %opt_answers% >nul 2>nul
+if errorlevel 1 if %opt_number% lss 50 goto next_number
+set "opt_answer=%opt_answers%\answer.txt"
 if defined opt_compiler goto compiler_is_named
 call :try_cl
 if not errorlevel 1 goto use_cl
@@ -568,7 +608,6 @@ set "opt_version="
 if "%errorlevel%"=="0" set /p opt_target=<%opt_answer%
 if defined opt_target %1 -dumpversion >%opt_answer% 2>nul
 if defined opt_target set /p opt_version=<%opt_answer%
-del %opt_answer%
 if not defined opt_version exit /b 1
 set "opt_version=%1 %opt_version% for %opt_target%"
 if not "%opt_name%"=="gcc" exit /b 0

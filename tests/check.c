@@ -402,6 +402,8 @@ int main(int argc, char **argv)
     const struct exercise *exercise = name != NULL ? find_exercise(name) : NULL;
     if (name != NULL && exercise == NULL)
         return wrong_exercise(name);
+    if (kill_servers)
+        patience_ms = 4000; /* an unfinished server often has to be waited for */
     start_winsock();
     CloseHandle(CreateThread(NULL, 0, end_after_a_while, NULL, 0, NULL));
     fill_pattern();

@@ -19,6 +19,12 @@ blocks() {
         inside && (wanted == "" || language == wanted)' "$1"
 }
 
+# Steps in old lessons (Step 22-5), steps that can be built (Step 5), places of a client's tour (Place A).
+labels() { grep -oE 'Step [0-9]+-[0-9]+|^### (Step [0-9]|Place [A-Z])' "$1"; }
+
+# without_steps FILE: without the section about the steps, which steps_test.sh proves.
+without_steps() { awk '/^## / { inside = /^## .*(step by step|단계)/ } !inside' "$1"; }
+
 headings() { awk '/^```/ { inside = !inside } !inside && /^#/ { print $1 }' "$1"; }
 links() { grep -oE '\]\([^)#]+\)' "$1" | sed 's/^](//; s/)$//; s/\.ko\.md$/.md/' | sort; }
 
@@ -36,7 +42,7 @@ for english in "${documents[@]}"; do
     report "$english: the same headings in Korean" "$(diff <(headings "$english") <(headings "$korean"))"
     report "$english: the same blocks in Korean" "$(diff <(blocks "$english") <(blocks "$korean"))"
     report "$english: the same steps in Korean" \
-        "$(diff <(grep -oE 'Step [0-9]+-[0-9]+' "$english") <(grep -oE 'Step [0-9]+-[0-9]+' "$korean"))"
+        "$(diff <(labels "$english") <(labels "$korean"))"
     report "$english: the same links in Korean" "$(diff <(links "$english") <(links "$korean") | grep -vE "\b$name(\.ko)?\.md$")"
     report "$english: the links lead somewhere" "$(
         for document in "$english" "$korean" CONTRIBUTING.md; do
@@ -54,7 +60,7 @@ for lesson in ch*/README.md; do
     folder=$(dirname "$lesson")
     report "$lesson: the excerpts stand in the code" "$(
         awk -v base="$scratch/excerpt." '/^```/ { inside = !inside && $0 == "```c"; if (inside) n++; next }
-            inside { print > (base n) }' "$lesson"
+            inside { print > (base n) }' <(without_steps "$lesson")
         for excerpt in "$scratch"/excerpt.*; do
             [ -e "$excerpt" ] || { echo "no excerpt was found"; break; }
             found=
@@ -68,6 +74,11 @@ for lesson in ch*/README.md; do
     report "$lesson: the steps of the lesson and of the code" "$(
         diff <(grep -ohE 'Step [0-9]+-[0-9]+' "$lesson" | sort -uV) \
             <(grep -ohE 'Step [0-9]+-[0-9]+' "$folder"/*.c | sort -uV)
+        diff <(sed -nE 's/^### Place ([A-Z]): .*/\1/p' "$lesson") \
+            <(grep -ohE '/\* [A-Z]: ' "$folder"/*client.c | grep -oE '[A-Z]' | sort)
+        # A step need not have a comment, but a comment has its step.
+        comm -13 <(grep -oE '^### Step [0-9]:' "$lesson" | grep -oE '[0-9]' | sort -u) \
+            <(grep -ohE 'Step [0-9]:' "$folder"/server.c | grep -oE '[0-9]' | sort -u)
     )"
 done
 
@@ -76,7 +87,7 @@ for lesson in ch*/README.md; do
     report "$lesson: the calls that go and come" "$(
         pair=$(blocks "$lesson" sh | sed -n 's/^diff //p')
         # shellcheck disable=SC2086 # two names
-        diff <(blocks "$lesson" diff) <(tests/linux/calls.sh $pair)
+        diff <(blocks <(without_steps "$lesson") diff) <(tests/linux/calls.sh $pair)
     )"
 done
 
@@ -87,18 +98,30 @@ report "the pictures are as tools/models.py draws them" "$(python3 tools/models.
 # rows FILE: "number|statement|steps" of its table.
 rows() { sed -nE 's/^\| (2[0-9]\.[0-9]+) \| (.*) \| (.*) \|$/\1|\2|\3/p' "$1"; }
 
-# "number step" pairs: in the lessons, and in the table.
+# "number place" pairs: in the lessons, and in the table. A place is an old step (22-5), or the chapter, its
+# program, and the number of a step or the letter of a place.
 lesson_pairs() {
-    awk '/^### Step/ { step = $3; sub(":", "", step) }
-        /^(Call|Shows):/ { inside = 1 }
-        inside && /^$/ { inside = 0 }
-        inside { line = $0
-            while (match(line, /2[0-9]\.[0-9]+/)) {
-                print substr(line, RSTART, RLENGTH), step; line = substr(line, RSTART + RLENGTH) } }' ch*/README.md | sort
+    perl -ne '
+        if (/^### Step (\d+-\d+)/) { $place = $1 }
+        elsif (/^### (Step|Place) (\w):/) {
+            my $at = ($1 eq "Step" ? "server" : "client") . " $2";
+            $place = ($ARGV =~ m{^(\w+)/})[0] . " $at";
+        }
+        elsif (/^## /) { $place = "" }
+        $inside = 1 if /^(Call|Shows):/;
+        $inside = 0 if /^$/;
+        if ($inside && $place) { print "$1 $place\n" while /(2\d\.\d+)/g }' ch*/README.md | sort -u
 }
 table_pairs() {
-    rows course/notes/README.md | awk -F'|' '{ n = split($3, steps, ", ")
-        for (i = 1; i <= n; i++) if (sub("Step ", "", steps[i])) print $1, steps[i] }' | sort
+    rows course/notes/README.md | perl -F'\|' -ane '
+        chomp @F;
+        my $program = "ch21_event_select server";
+        for (split /[,;] /, $F[2]) {
+            if (/^Step (\d+-\d+)$/) { print "$F[0] $1\n" }
+            elsif (/^(ch\w+) (server|client)$/) { $program = "$1 $2" }
+            elsif (/^(server|client)$/) { $program =~ s/\w+$/$_/ }
+            elsif (/^Step (\d)$/ || /^([A-Z])$/) { print "$F[0] $program $1\n" }
+        }' | sort -u
 }
 report "course/notes/README.md: each statement is what the experiment says" "$(
     diff <(rows course/notes/README.md | cut -d'|' -f1,2) <(
@@ -133,7 +156,7 @@ try_load() {
     output=$(eval "./build.sh run ${1#* run } 127.0.0.1 $port" 2>/dev/null </dev/null | tr -d '\r' | mask_load)
     kill -INT $!
     wait $!
-    diff <(blocks ch23_iocp/README.md text | grep -vE '^(server|client) \||^echo' | mask_load) <(echo "$output")
+    diff <(blocks <(without_steps ch23_iocp/README.md) text | grep -vE '^(server|client) \||^echo' | mask_load) <(echo "$output")
 }
 mask_load() { sed -E 's/[0-9]+(\.[0-9]+)? (ms|s|messages\/s|MB\/s)/N \2/g'; }
 
@@ -160,6 +183,10 @@ try_command() {
     *" notes"*)
         output=$(eval "./build.sh ${line#* }" 2>&1 </dev/null) || echo "$line: status $?: $output"
         [[ $output == *" passed, 0 failed"* ]] || echo "$line: $output"
+        ;;
+    "build.bat step "*)
+        output=$(eval "./build.sh ${line#* }" 2>&1 </dev/null) || echo "$line: status $?: $output"
+        [[ $output == *"Step 1: "* || $output == *"has been written"* ]] || echo "$line: $output"
         ;;
     "xcopy "*)
         rm -rf "${words[3]}" # xcopy would ask whether to overwrite it

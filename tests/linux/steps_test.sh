@@ -1,0 +1,210 @@
+#!/usr/bin/env bash
+# steps_test.sh - proves the steps in which the servers grow (course/steps): the last one is the chapter's
+# server.c; each compiles without a warning with both compilers, is short, and is something new; the checks that a
+# lesson names hold from its step on and fail one step earlier; the lines that it shows are printed by
+# its step; its diffs are what tools/steps.c prints. The last line: N passed, N failed. Started by
+# build.sh test, which has built the checks and the clients.
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+group=steps
+source tests/linux/report.sh
+copy_repository "$scratch/copy"
+cd "$scratch/copy" || exit 1
+root=$PWD
+source tests/linux/environment.sh
+# steps WORD ...: tools/steps.c.
+steps() { wine build/tools/steps.exe "$@" 2>/dev/null | tr -d '\r'; }
+
+# section LESSON STEP: the lines of a step.
+section() { awk -v step="### Step $2: " 'index($0, step) == 1 { inside = 1; next } /^##+ / { inside = 0 } inside' "$1"; }
+
+# block LANGUAGE: the blocks of that language in what it reads.
+block() { awk -v begin='```'"$1" '$0 == "```" { inside = 0 } inside { print } $0 == begin { inside = 1 }'; }
+
+# background COMMAND ...: beside others, but not too many.
+background() {
+    while [ "$(jobs -rp | wc -l)" -ge 6 ]; do
+        wait -n
+    done
+    "$@" &
+}
+
+# run_check FOLDER NAME: prints ok if the check passes. A step that cannot stop in order yet is killed.
+run_check() {
+    local kill=--kill
+    [[ $2 == Ctrl+C* ]] && kill=--storm\ 3
+    # shellcheck disable=SC2086 # two words, or one
+    timeout 100 wine build/tests/check.exe $kill --program server --only "$2" "build\\$1" 2>/dev/null |
+        tr -d '\r' | grep -q '^1 passed, 0 failed' && echo ok
+}
+
+# proof FOLDER_BEFORE FOLDER NAME: prints what is not as the lesson says.
+proof() {
+    [ -z "$(run_check "$1" "$3")" ] || echo "\"$3\" holds one step earlier already"
+    [ -n "$(run_check "$2" "$3")" ] || echo "\"$3\" does not hold"
+}
+
+# with_server FOLDER PROGRAM VISIT: starts the program, calls VISIT PORT, and stops it. What it prints is added to
+# the log of the folder.
+with_server() {
+    local log=$scratch/$1.$3.log port server
+    wine "build/$1/$2.exe" 0 >"$log" 2>&1 </dev/null &
+    server=$!
+    for ((i = 0; i < 100; i++)); do
+        grep -q "listening on" "$log" && break
+        sleep 0.1
+    done
+    port=$(sed -nE 's/^listening on .*:([0-9]+).*/\1/p' "$log")
+    $3 "$port" >/dev/null 2>&1
+    kill -INT $server 2>/dev/null
+    for ((i = 0; i < 30; i++)); do
+        kill -0 $server 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -9 $server 2>/dev/null
+    wait $server 2>/dev/null
+    cat "$log" >>"$scratch/$1.log"
+}
+
+# say FILE_DESCRIPTOR WORD: a client says a word, and waits a little for the echo.
+say() { echo "$2" >&"$1" && timeout 2 head -n 1 <&"$1"; }
+
+# Two clients talk in turn and leave; one is reset; one does not read; 64 come at once.
+ordinary_clients() {
+    exec 3<>"/dev/tcp/127.0.0.1/$1" && say 3 hello
+    exec 4<>"/dev/tcp/127.0.0.1/$1" && say 4 "hey!"
+    say 3 hello
+    exec 3>&- 4>&-
+    sleep 0.3
+    perl -MSocket -e 'socket($s, PF_INET, SOCK_STREAM, 0); setsockopt($s, SOL_SOCKET, SO_LINGER, pack("ii", 1, 0));
+        connect($s, sockaddr_in($ARGV[0], INADDR_LOOPBACK)); syswrite $s, "reset\n"; select(undef, undef, undef, 0.3); close $s' "$1"
+    does_not_read "$1"
+    timeout 20 wine build/ch23_iocp/load_client.exe --quiet --connections 64 --messages 1 --seconds 2 127.0.0.1 "$1"
+}
+does_not_read() { timeout 2 bash -c "yes | head -c 20000000 >/dev/tcp/127.0.0.1/$1"; }
+
+# Three clients of a server that can have two: see few_sockets.h.
+one_too_many() {
+    exec 3<>"/dev/tcp/127.0.0.1/$1" 4<>"/dev/tcp/127.0.0.1/$1" && say 3 hello && say 4 hello
+    exec 5<>"/dev/tcp/127.0.0.1/$1"
+    sleep 0.3
+    exec 3>&-
+    say 5 hello
+    exec 4>&- 5>&-
+}
+
+# scenario FOLDER: what its server prints while clients do what clients do.
+scenario() {
+    with_server "$1" server ordinary_clients
+    with_server "$1" server does_not_read
+    x86_64-w64-mingw32-gcc -std=c11 -include tests/linux/few_sockets.h "$1/server.c" common/*.c \
+        -o "build/$1/few.exe" -lws2_32 2>/dev/null && with_server "$1" few one_too_many
+}
+mask() { sed -E 's/[0-9]+/N/g; s/ +/ /g; s/^ //'; }
+
+./build.sh gcc strict step ch21 >/dev/null 2>&1 # compiles tools/steps.c, and forgets what was there
+mkdir -p build/tests build/ch23_iocp
+cp "$source_root/build/tests/check.exe" build/tests/
+cp "$source_root/build/ch23_iocp/load_client.exe" build/ch23_iocp/
+
+for authored in course/steps/*.c; do
+    chapter=$(basename "$authored" .c)
+    steps list "$chapter" >"$scratch/list"
+    count=$(grep -c '^    Step ' "$scratch/list")
+    report "$chapter: its steps are listed" "$([ "$count" -ge 2 ] || cat "$scratch/list")"
+    folders=()
+    for ((step = 1; step <= count; step++)); do
+        folders[step]=step_${chapter}_$step
+        ./build.sh step "$chapter" "$step" "${folders[step]}" >"$scratch/begin" 2>&1 </dev/null
+        report "$chapter: step $step is written, with what to type" "$(
+            grep -q "build.sh run ${folders[step]} server" "$scratch/begin" || cat "$scratch/begin"
+        )"
+    done
+    report "$chapter: the last step is server.c" "$(diff "${folders[count]}/server.c" "$chapter/server.c")"
+    most=70
+    [ "$chapter" = ch23_iocp ] && most=85 # its steps 2 to 5 bring in the whole of a model
+    report "$chapter: step 1 has at most 80 lines, a step at most $most changed ones, and at least one" "$(
+        [ "$(wc -l <"${folders[1]}/server.c")" -le 80 ] || wc -l "${folders[1]}/server.c"
+        for ((step = 2; step <= count; step++)); do
+            changed=$(diff "${folders[step - 1]}/server.c" "${folders[step]}/server.c" | grep -c '^[<>]')
+            [ "$changed" -ge 1 ] && [ "$changed" -le $most ] || echo "step $step: $changed"
+        done
+    )"
+    rm -f "$scratch"/proof.*
+    if command -v clang-format >/dev/null; then
+        report "$chapter: each step is formatted as .clang-format says" "$(
+            clang-format --dry-run -Werror "${folders[@]/%//server.c}" 2>&1
+        )"
+    fi
+    report "$chapter: each step compiles as it stands in $authored" "$(
+        for ((step = 1; step <= count; step++)); do
+            x86_64-w64-mingw32-gcc -std=c11 -Wall -Wextra -Werror -fsyntax-only -Icommon -DSTEP=$step "$authored" 2>&1
+        done
+    )"
+    for compiler in cl gcc; do
+        report "$chapter: each step compiles with $compiler, without a warning" "$(
+            ./build.sh $compiler strict "${folders[@]}" >"$scratch/compile" 2>&1 </dev/null || tail -n 12 "$scratch/compile"
+        )"
+    done
+
+    for ((step = 1; step <= count; step++)); do
+        background scenario "${folders[step]}"
+    done
+    wait
+    for ((step = 1; step <= count; step++)); do
+        mapfile -t names < <(section "$chapter/README.md" "$step" | tr '\n' ' ' |
+            grep -oE 'Holds from here on: [^.]*\.' | grep -oE '\*[^*]+\*' | tr -d '*')
+        for name in "${names[@]}"; do
+            background twice proof "${folders[step - 1]-}" "${folders[step]}" "$name" >"$scratch/proof.$step.${name//[^a-zA-Z0-9]/_}"
+        done
+    done
+    wait
+    for ((step = 1; step <= count; step++)); do
+        for language in README.md README.ko.md; do
+            report "$chapter/$language: step $step shows what it changes" "$(
+                if [ $step = 1 ]; then
+                    diff <(section "$chapter/$language" 1 | block c) "${folders[1]}/server.c"
+                else
+                    diff <(section "$chapter/$language" $step | block diff) <(steps diff "$chapter" $step)
+                fi
+            )"
+        done
+        report "$chapter: step $step prints what the lesson shows" "$(
+            section "$chapter/README.md" $step | block text | mask | while read -r line; do
+                mask <"$scratch/${folders[step]}.log" 2>/dev/null | tr -d '\r' | grep -qF -- "$line" || echo "$line"
+            done
+        )"
+        for result in "$scratch"/proof.$step.*; do
+            [ -e "$result" ] || continue
+            report "$chapter: step $step: ${result##*.}: fails before, holds now" "$(cat "$result")"
+        done
+    done
+    report "$chapter: its lesson has these steps" "$(
+        diff <(sed -nE 's/^    (Step [0-9]: .*) \([0-9]+ lines\)$/\1/p' "$scratch/list") \
+            <(sed -nE 's/^### (Step [0-9]: .*)$/\1/p' "$chapter/README.md")
+    )"
+done
+
+# ---- the verb ------------------------------------------------------------------------------------
+
+expect() { report "$1" "$(twice unexpected "${@:2}")"; }
+unexpected() {
+    local status=$1 text=$2 output found
+    shift 2
+    output=$("$@" 2>&1 </dev/null)
+    found=$?
+    if [ $found != "$status" ] || [[ $output != *"$text"* ]]; then
+        echo "expected status $status and \"$text\", found status $found and: $(tail -n 5 <<<"$output")"
+    fi
+}
+expect "step: the folder has the name of the chapter as it was typed" 0 'my_ch21_2\server.c has been written' ./build.sh step ch21 2
+expect "step: what is unchanged is overwritten" 0 'my_ch21_2\server.c has been written' ./build.sh step ch21 3 my_ch21_2
+echo "/* mine */" >>my_ch21_2/server.c
+expect "step: what was changed is not" 1 'step ch21_event_select 2 my_ch21_2_new' ./build.sh step ch21 2
+expect "step: it still has the change" 0 "/* mine */" tail -n 1 my_ch21_2/server.c
+expect "step: a step that does not exist" 2 "has no step 9. It has:" ./build.sh step ch21 9
+expect "step: a chapter that does not exist" 2 '"ch99" is neither' ./build.sh step ch99 1
+expect "step: no chapter" 2 "step needs a chapter" ./build.sh step
+expect "step: a folder without steps" 2 "has no steps" ./build.sh step my_ch21_2
+
+print_counts
