@@ -46,7 +46,7 @@ int main(int argc, char **argv)
     start_narration(arguments.quiet, client_narration_stream());
     start_winsock();
 
-    /* Step 21-11: an event for the connection, an event for typed lines. */
+    /* A: an event for the connection, an event for typed lines. */
     events[CONNECTION_EVENT] = create_event();
     events[LINE_EVENT] = create_event();
 
@@ -79,7 +79,7 @@ static void connect_to_server(void)
     }
 }
 
-/* Step 21-12: WSAEventSelect makes the socket non-blocking, so connect only begins; FD_CONNECT
+/* B: WSAEventSelect makes the socket non-blocking, so connect only begins; FD_CONNECT
  * tells how it ended. Returns an error if it could not even begin. */
 static int begin_connect(void)
 {
@@ -119,7 +119,7 @@ static void converse(void)
              server, received, sent);
 }
 
-/* Step 21-13: what happened to the connection? Returns false when the server has closed. */
+/* C: what happened to the connection? Returns false when the server has closed. */
 static bool serve_connection(void)
 {
     WSANETWORKEVENTS happened;
@@ -178,7 +178,7 @@ static void send_line(void)
     send_rest();
 }
 
-/* Step 21-14: send until the system refuses; then FD_WRITE will say when to go on. */
+/* D: send until the system refuses; then FD_WRITE will say when to go on. */
 static void send_rest(void)
 {
     while (line_sent < input.length) {
@@ -198,7 +198,7 @@ static void send_rest(void)
     next_line(&input);
 }
 
-/* Step 21-15: one recv for one FD_READ. Returns false when the server has closed. */
+/* E: one recv for one FD_READ. Returns false when the server has closed. */
 static bool receive(void)
 {
     static char buffer[BUFFER_SIZE];

@@ -47,7 +47,6 @@ static bool accepting;
 static WSAEVENT events[WSA_MAXIMUM_WAIT_EVENTS];
 static struct client *clients[WSA_MAXIMUM_WAIT_EVENTS];
 static DWORD event_count;
-
 static int clients_served;
 static long long bytes_echoed;
 
@@ -72,13 +71,11 @@ int main(int argc, char **argv)
     start_narration(arguments.quiet, stdout);
     start_winsock();
 
-    /* Step 21-1: an event for the stop, an event for the listener. */
     events[STOP] = create_event();
     events[LISTENER] = create_event();
     event_count = FIRST_CLIENT;
     call_on_ctrl_c(request_stop);
 
-    /* Step 21-2: a listening socket. */
     struct addrinfo *address = find_addresses(arguments.host, arguments.port);
     listener = socket(address->ai_family, SOCK_STREAM, IPPROTO_TCP);
     if (listener == INVALID_SOCKET)
@@ -95,7 +92,7 @@ int main(int argc, char **argv)
     return 0;
 }
 
-/* Step 21-3: one call registers the listener; unlike select, nothing is registered again. */
+/* Step 1: one call registers the listener; unlike select, nothing is registered again. */
 static void start_accepting(void)
 {
     if (WSAEventSelect(listener, events[LISTENER], FD_ACCEPT) == SOCKET_ERROR)
@@ -104,7 +101,7 @@ static void start_accepting(void)
     narrate(0, "WSAEventSelect", "listener: FD_ACCEPT");
 }
 
-/* Step 21-4: one thread waits for everything that can happen. */
+/* Step 1: one thread waits for everything that can happen. */
 static void serve_until_stopped(void)
 {
     for (;;) {
@@ -129,8 +126,6 @@ static void serve_until_stopped(void)
     }
 }
 
-/* Step 21-6: FD_ACCEPT says that a client has connected. One accept makes it come again if there
- * are more. */
 static void accept_client(void)
 {
     SOCKET accepted = accept(listener, NULL, NULL);
@@ -155,7 +150,7 @@ static void accept_client(void)
     narrate(client->number, "accept", "client %lu of at most %d", event_count - FIRST_CLIENT + 1,
             MAX_CLIENTS);
 
-    /* The new socket has inherited the listener's event; this call gives it its own. */
+    /* Step 2: the new socket has inherited the listener's event; this call gives it its own. */
     if (WSAEventSelect(accepted, client->event, FD_READ | FD_WRITE | FD_CLOSE) == SOCKET_ERROR)
         fail(WSAGetLastError(), "WSAEventSelect of client %d", client->number);
     narrate(client->number, "WSAEventSelect", "FD_READ FD_WRITE FD_CLOSE");
@@ -164,7 +159,7 @@ static void accept_client(void)
         stop_accepting("full");
 }
 
-/* Step 21-5: which events were they? The call copies the record, clears it, resets the event. */
+/* Step 1: which events were they? The call copies the record, clears it, resets the event. */
 static void serve_client(DWORD place)
 {
     struct client *client = clients[place];
@@ -193,13 +188,14 @@ static void serve_client(DWORD place)
     if (client->state == RECEIVING && (client->readable || client->peer_closed))
         receive(client);
 
-    /* Step 21-9: FD_CLOSE may come while bytes are still unread, and does not come again for the
+    /* Step 3: FD_CLOSE may come while bytes are still unread, and does not come again for the
      * end behind them (recv returns 0). So the client's event is signalled here until then. */
     if (client->state == RECEIVING && client->peer_closed)
         WSASetEvent(client->event);
 
-    /* A wait returns the lowest of the signalled events. So a client that was served goes to
-     * the back: then the lowest is always the one that was served longest ago, and none starves. */
+    /* Step 6: a wait returns the lowest of the signalled events. So a client that was served goes
+     * to the back: then the lowest is always the one that was served longest ago, and none
+     * starves. */
     remove_client(place);
     if (client->state == CLOSING) {
         close_client(client);
@@ -221,7 +217,8 @@ static int event_error(const WSANETWORKEVENTS *happened)
     return 0;
 }
 
-/* Step 21-7: one recv for one FD_READ. It makes FD_READ come again if there is more. */
+/* Step 3: one recv for one FD_READ. It makes FD_READ come again if there is more. An error, such
+ * as a reset, is the affair of this client alone. */
 static void receive(struct client *client)
 {
     client->readable = false;
@@ -248,7 +245,7 @@ static void receive(struct client *client)
     send_rest(client);
 }
 
-/* Step 21-8: send until the system refuses. Only a refused send makes FD_WRITE come again. */
+/* Step 4: send until the system refuses. Only a refused send makes FD_WRITE come again. */
 static void send_rest(struct client *client)
 {
     client->state = SENDING;
@@ -272,7 +269,7 @@ static void send_rest(struct client *client)
     client->state = RECEIVING;
 }
 
-/* Late clients wait in the listener's backlog until there is a place for them. */
+/* Step 5: late clients wait in the listener's backlog until there is a place for them. */
 static void stop_accepting(const char *reason)
 {
     if (WSAEventSelect(listener, events[LISTENER], 0) == SOCKET_ERROR)
@@ -282,8 +279,8 @@ static void stop_accepting(const char *reason)
     narrate(0, "WSAEventSelect", "listener: nothing, %s", reason);
 }
 
-/* Step 21-10: no call is in progress in this model, so there is nothing to cancel or to wait for.
- * What has not been sent back yet is dropped. */
+/* Step 7: no call is in progress in this model, so there is nothing to cancel or to wait for. What
+ * has not been sent back yet is dropped. */
 static void stop_serving(void)
 {
     pause_narration(); /* leave this out to see each client closed */
@@ -297,7 +294,7 @@ static void stop_serving(void)
     print_summary(clients_served, bytes_echoed, 0);
 }
 
-/* Ctrl+C is one more event in the same wait. */
+/* Step 7: Ctrl+C is one more event in the same wait. */
 static void request_stop(void)
 {
     WSASetEvent(events[STOP]);
