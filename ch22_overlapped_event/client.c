@@ -65,7 +65,7 @@ int main(int argc, char **argv)
     start_narration(arguments.quiet, client_narration_stream());
     start_winsock();
 
-    /* Step 22-11: an event for the send, an event for the receive, an event for typed lines. */
+    /* A: an event for the send, an event for the receive, an event for typed lines. */
     for (int i = 0; i < EVENT_COUNT; i++)
         events[i] = create_event();
 
@@ -87,7 +87,7 @@ int main(int argc, char **argv)
     return 0;
 }
 
-/* Step 22-12: an overlapped socket. Tries one address after the other: localhost is ::1 as well
+/* B: an overlapped socket. Tries one address after the other: localhost is ::1 as well
  * as 127.0.0.1. This connect waits; chapter 21 has one that does not. */
 static void connect_to_server(const struct addrinfo *address)
 {
@@ -136,7 +136,7 @@ static void converse(void)
              server, received, sent);
 }
 
-/* Step 22-16: while an echo is on its way the thread works, and only looks at the events in
+/* F: while an echo is on its way the thread works, and only looks at the events in
  * between. With nothing to do, it waits for them. */
 static DWORD work_until_signalled(void)
 {
@@ -188,7 +188,7 @@ static void send_line(void)
     send_rest();
 }
 
-/* Step 22-14: the send begins; the line must not change until it is done. */
+/* D: the send begins; the line must not change until it is done. */
 static void send_rest(void)
 {
     WSABUF rest = {(ULONG)(input.length - line_sent), input.line + line_sent};
@@ -210,7 +210,7 @@ static void send_completed(DWORD bytes)
     prompt_if_all_is_back(); /* the echo may be here before the send is known to be done */
 }
 
-/* Step 22-13: the receive begins before there is anything to receive, and stays in progress while
+/* C: the receive begins before there is anything to receive, and stays in progress while
  * lines are sent. */
 static void receive(void)
 {
@@ -233,7 +233,7 @@ static void receive_completed(DWORD bytes)
     receive();
 }
 
-/* Step 22-15: how did the operation end? */
+/* E: how did the operation end? */
 static DWORD operation_result(WSAOVERLAPPED *overlapped, const char *tried)
 {
     DWORD bytes;

@@ -46,7 +46,7 @@ struct client {
 static SOCKET listener;
 static bool accepting;
 
-/* events[i] is the event of clients[i]; a client keeps its event but not its place. */
+/* Step 7: events[i] is the event of clients[i]; a client keeps its event but not its place. */
 static WSAEVENT events[WSA_MAXIMUM_WAIT_EVENTS];
 static struct client *clients[WSA_MAXIMUM_WAIT_EVENTS];
 static DWORD event_count;
@@ -80,13 +80,13 @@ int main(int argc, char **argv)
     start_narration(arguments.quiet, stdout);
     start_winsock();
 
-    /* Step 22-1: an event for the stop, an event for the listener. */
+    /* Step 8: an event for the stop. Step 6: an event for the listener. */
     events[STOP] = create_event();
     events[LISTENER] = create_event();
     event_count = FIRST_CLIENT;
     call_on_ctrl_c(request_stop);
 
-    /* Step 22-2: a listening socket. Those that it accepts are overlapped because it is. */
+    /* Step 1: a listening socket. Those that it accepts are overlapped because it is. */
     struct addrinfo *address = find_addresses(arguments.host, arguments.port);
     listener =
         WSASocketW(address->ai_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
@@ -104,7 +104,7 @@ int main(int argc, char **argv)
     return 0;
 }
 
-/* Step 22-3: new clients are announced as in chapter 21. */
+/* Step 6: new clients are announced as in chapter 21. */
 static void start_accepting(void)
 {
     if (WSAEventSelect(listener, events[LISTENER], FD_ACCEPT) == SOCKET_ERROR)
@@ -113,7 +113,7 @@ static void start_accepting(void)
     narrate(0, "WSAEventSelect", "listener: FD_ACCEPT");
 }
 
-/* Step 22-9: one thread waits for everything that can happen. */
+/* Step 5: one place to wait. The functions below only begin operations, or ask for results. */
 static void serve_until_stopped(void)
 {
     for (;;) {
@@ -137,7 +137,7 @@ static void serve_until_stopped(void)
     }
 }
 
-/* Step 22-4: FD_ACCEPT says that a client has connected. One accept makes it come again if there
+/* Step 6: FD_ACCEPT says that a client has connected. One accept makes it come again if there
  * are more. */
 static void accept_client(void)
 {
@@ -195,8 +195,8 @@ static void serve_client(DWORD place)
     if (client->state == RECEIVING)
         receive(client);
 
-    /* A wait returns the lowest of the signalled events. So a client that was served goes to
-     * the back: then the lowest is always the one that was served longest ago, and none starves. */
+    /* Step 7: a wait returns the lowest of the signalled events. So a client that was served goes
+     * to the back: then the lowest was always served longest ago, and none starves. */
     remove_client(place);
     if (client->state == CLOSING) {
         close_client(client);
@@ -207,7 +207,7 @@ static void serve_client(DWORD place)
     }
 }
 
-/* Step 22-5: the receive begins before there is anything to receive. Even one that completes
+/* Step 1: the receive begins before there is anything to receive. Even one that completes
  * immediately is handled by the wait, so that no client can monopolise this thread. */
 static void receive(struct client *client)
 {
@@ -230,8 +230,8 @@ static void receive_completed(struct client *client, DWORD bytes)
     send_rest(client);
 }
 
-/* Step 22-6: send until all is sent, or until a send is pending. The result of a send that
- * completed immediately is there already: asking for it now saves a wait. */
+/* Step 2: a send may end early, so this goes on until all is sent. Step 5: or until a send is
+ * pending. One that completed immediately has its result already: that saves a wait. */
 static void send_rest(struct client *client)
 {
     client->state = SENDING;
@@ -253,8 +253,7 @@ static void send_completed(struct client *client, DWORD bytes)
     bytes_echoed += bytes;
 }
 
-/* Step 22-8: how did the operation end? Returns false if it failed. With wait, the call itself
- * waits until the operation is done. */
+/* Step 3: how did the operation end? Returns false if it failed. */
 static bool operation_result(struct client *client, BOOL wait, DWORD *bytes)
 {
     DWORD flags; /* required by the call, not used here */
@@ -273,7 +272,7 @@ static bool operation_result(struct client *client, BOOL wait, DWORD *bytes)
     return true;
 }
 
-/* Step 22-7: WSARecv and WSASend have three outcomes.
+/* Step 4: WSARecv and WSASend have three outcomes.
  *   0               completed immediately; the event is signalled already
  *   WSA_IO_PENDING  in progress; the event will be signalled
  *   another error   failed: nothing is in progress, and the event will never be signalled */
@@ -300,8 +299,8 @@ static void stop_accepting(const char *reason)
     narrate(0, "WSAEventSelect", "listener: nothing, %s", reason);
 }
 
-/* Step 22-10: every client has an operation in progress, and the system may write into its buffer
- * until that has completed. So it is cancelled first, then waited for, then freed. */
+/* Step 8: every client has an operation in progress, and the system may write into its buffer
+ * until that has completed. So it is cancelled first, then waited for (TRUE), then freed. */
 static void stop_serving(void)
 {
     narrate(0, "CancelIoEx", "%d operations in progress: cancelled (WSA_OPERATION_ABORTED)",
