@@ -68,7 +68,7 @@ int main(int argc, char **argv)
     start_narration(arguments.quiet, client_narration_stream());
     start_winsock();
 
-    /* Step 22-29: an event for typed lines. */
+    /* A: an event for typed lines. */
     events[LINE_EVENT] = create_event();
 
     struct addrinfo *addresses = find_addresses(arguments.host, arguments.port);
@@ -88,7 +88,7 @@ int main(int argc, char **argv)
     return 0;
 }
 
-/* Step 22-30: an overlapped socket. Tries one address after the other: localhost is ::1 as well
+/* B: an overlapped socket. Tries one address after the other: localhost is ::1 as well
  * as 127.0.0.1. This connect waits; chapter 21 has one that does not. */
 static void connect_to_server(const struct addrinfo *address)
 {
@@ -129,7 +129,7 @@ static void converse(void)
              server, received, sent);
 }
 
-/* Step 22-34: while an echo is on its way the thread works, and only lets the routines run in
+/* F: while an echo is on its way the thread works, and only lets the routines run in
  * between. With nothing to do, it waits. Both waits are alertable: the routines run in here. */
 static DWORD work_until_signalled(void)
 {
@@ -180,7 +180,7 @@ static void send_line(void)
     send_rest();
 }
 
-/* Step 22-32: the send begins; the line must not change until it is done. */
+/* D: the send begins; the line must not change until it is done. */
 static void send_rest(void)
 {
     WSABUF rest = {(ULONG)(input.length - line_sent), input.line + line_sent};
@@ -189,7 +189,7 @@ static void send_rest(void)
     check_outcome("WSASend", "send to", result);
 }
 
-/* Step 22-33: the system calls this when a send has completed, but only while this thread waits
+/* E: the system calls this when a send has completed, but only while this thread waits
  * alertably. */
 static void CALLBACK send_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
                                     DWORD flags)
@@ -207,7 +207,7 @@ static void CALLBACK send_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *ove
     prompt_if_all_is_back(); /* the echo may be here before the send is known to be done */
 }
 
-/* Step 22-31: the receive begins before there is anything to receive, and stays in progress while
+/* C: the receive begins before there is anything to receive, and stays in progress while
  * lines are sent. */
 static void receive(void)
 {

@@ -81,12 +81,12 @@ int main(int argc, char **argv)
     start_narration(arguments.quiet, stdout);
     start_winsock();
 
-    /* Step 22-17: an event for the stop, an event for the listener. */
+    /* Step 4: an event for the listener. Step 8: an event for the stop. */
     events[STOP] = create_event();
     events[LISTENER] = create_event();
     call_on_ctrl_c(request_stop);
 
-    /* Step 22-18: a listening socket. Those that it accepts are overlapped because it is. */
+    /* Step 1: a listening socket. Those that it accepts are overlapped because it is. */
     struct addrinfo *address = find_addresses(arguments.host, arguments.port);
     listener =
         WSASocketW(address->ai_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
@@ -104,7 +104,7 @@ int main(int argc, char **argv)
     return 0;
 }
 
-/* Step 22-19: new clients are announced as in chapter 21. */
+/* Step 4: new clients are announced as in chapter 21. */
 static void start_accepting(void)
 {
     if (WSAEventSelect(listener, events[LISTENER], FD_ACCEPT) == SOCKET_ERROR)
@@ -113,7 +113,7 @@ static void start_accepting(void)
     narrate(0, "WSAEventSelect", "listener: FD_ACCEPT");
 }
 
-/* Step 22-27: one thread waits for everything that can happen. Alertably: the routines run here. */
+/* Step 4: one thread waits for everything that can happen. Alertably: the routines run here. */
 static void serve_until_stopped(void)
 {
     for (;;) {
@@ -143,8 +143,8 @@ static void serve_until_stopped(void)
     }
 }
 
-/* Step 22-20: FD_ACCEPT says that a client has connected. One accept makes it come again if there
- * are more. */
+/* Step 4: FD_ACCEPT says that a client has connected. One accept makes it come again if there are
+ * more. */
 static void accept_client(void)
 {
     SOCKET accepted = accept(listener, NULL, NULL);
@@ -176,7 +176,7 @@ static void accept_client(void)
         close_client(client);
 }
 
-/* What follows when the client's operation has completed. */
+/* Step 6: what follows when the client's operation has completed. */
 static void serve_client(struct client *client)
 {
     if (client->state == RECEIVING) {
@@ -189,9 +189,9 @@ static void serve_client(struct client *client)
     }
 }
 
-/* Step 22-26: an alertable wait goes on until no routine is due any more. If the routines began
- * the receives, busy clients could keep one due for ever, and neither the listener nor the stop
- * would ever have their turn. So the receives begin here, after the wait. */
+/* Step 7: an alertable wait goes on until no routine is due any more. If the routines began the
+ * receives, busy clients could keep one due for ever, and no event would ever have its turn. So the
+ * receives begin here, after the wait. */
 static void receive_again(void)
 {
     while (echoed != NULL) {
@@ -203,7 +203,7 @@ static void receive_again(void)
     }
 }
 
-/* Step 22-21: the receive begins before there is anything to receive. */
+/* Step 1: the receive begins before there is anything to receive. */
 static void receive(struct client *client)
 {
     WSABUF space = {BUFFER_SIZE, client->buffer}; /* all of it, each time */
@@ -213,6 +213,8 @@ static void receive(struct client *client)
     check_outcome(client, "WSARecv", result);
 }
 
+/* Step 1: the system calls this when a receive has completed, but only while this thread waits
+ * alertably. Step 3: the OVERLAPPED is a member of the client, so its address tells whose it is. */
 static void CALLBACK receive_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
                                        DWORD flags)
 {
@@ -233,7 +235,7 @@ static void CALLBACK receive_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *
     serve_client(client);
 }
 
-/* Step 22-22: one send; its routine begins the next if it was short. */
+/* Step 2: one send; its routine begins the next if it was short. */
 static void send_rest(struct client *client)
 {
     WSABUF rest = {(ULONG)(client->received - client->sent), client->buffer + client->sent};
@@ -243,8 +245,7 @@ static void send_rest(struct client *client)
     check_outcome(client, "WSASend", result);
 }
 
-/* Step 22-25: the system calls this when a send has completed, but only while this thread waits
- * alertably. The OVERLAPPED is a member of the client, so its address tells whose it is. */
+/* Step 2: when all of it is sent back, the next receive is due. */
 static void CALLBACK send_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
                                     DWORD flags)
 {
@@ -262,8 +263,8 @@ static void CALLBACK send_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *ove
     serve_client(client);
 }
 
-/* Step 22-24: how did the operation end? The system tells the routine. Returns false if it failed,
- * or if nothing more is to begin. The error comes first: with one, bytes is 0 and means nothing. */
+/* Step 5: how did the operation end? The system tells the routine. Returns false if it failed, or
+ * if nothing more is to begin. The error comes first: with one, bytes is 0 and means nothing. */
 static bool operation_result(struct client *client, DWORD error, DWORD bytes)
 {
     const char *routine = client->state == SENDING ? "send_completed" : "receive_completed";
@@ -279,7 +280,7 @@ static bool operation_result(struct client *client, DWORD error, DWORD bytes)
     return client->state != CLOSING;
 }
 
-/* Step 22-23: WSARecv and WSASend have three outcomes.
+/* Step 2: WSARecv and WSASend have three outcomes.
  *   0               completed immediately; the routine will be called all the same
  *   WSA_IO_PENDING  in progress; the routine will be called
  *   another error   failed: nothing is in progress, and the routine will never be called */
@@ -295,7 +296,7 @@ static void check_outcome(struct client *client, const char *call, int result)
     narrate(client->number, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
 }
 
-/* Late clients wait in the listener's backlog until there is a place for them. */
+/* Step 6: late clients wait in the listener's backlog until there is a place for them. */
 static void stop_accepting(const char *reason)
 {
     if (WSAEventSelect(listener, events[LISTENER], 0) == SOCKET_ERROR)
@@ -305,7 +306,7 @@ static void stop_accepting(const char *reason)
     narrate(0, "WSAEventSelect", "listener: nothing, %s", reason);
 }
 
-/* Step 22-28: every client has an operation in progress, and the system may write into its buffer
+/* Step 8: every client has an operation in progress, and the system may write into its buffer
  * until that has completed. So it is cancelled first, and its routine, called with
  * WSA_OPERATION_ABORTED, closes the client. */
 static void stop_serving(void)
