@@ -64,7 +64,7 @@ int main(int argc, char **argv)
     start_narration(arguments.quiet, client_narration_stream());
     start_winsock();
 
-    /* Step 23-12: a port. One thread takes its packets. */
+    /* A: a port. One thread takes its packets. */
     completion_port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
     if (completion_port == NULL)
         fail((int)GetLastError(), "CreateIoCompletionPort");
@@ -86,7 +86,7 @@ int main(int argc, char **argv)
     return 0;
 }
 
-/* Step 23-13: an overlapped socket. Tries one address after the other: localhost is ::1 as well
+/* B: an overlapped socket. Tries one address after the other: localhost is ::1 as well
  * as 127.0.0.1. This connect waits; chapter 21 has one that does not. */
 static void connect_to_server(const struct addrinfo *address)
 {
@@ -135,7 +135,7 @@ static void converse(void)
              server, received, sent);
 }
 
-/* Step 23-16: while an echo is on its way the thread works, and only looks for packets in between.
+/* E: while an echo is on its way the thread works, and only looks for packets in between.
  * With nothing to do, it waits for them. Returns the OVERLAPPED of the packet, NULL: a line. */
 static OVERLAPPED *work_until_packet(void)
 {
@@ -191,7 +191,7 @@ static void send_line(void)
     send_rest();
 }
 
-/* Step 23-15: the send begins; the line must not change until it is done. */
+/* D: the send begins; the line must not change until it is done. */
 static void send_rest(void)
 {
     WSABUF rest = {(ULONG)(input.length - line_sent), input.line + line_sent};
@@ -212,7 +212,7 @@ static void send_completed(DWORD bytes)
     prompt_if_all_is_back(); /* the echo may be here before the send is known to be done */
 }
 
-/* Step 23-14: the receive begins before there is anything to receive, and stays in progress while
+/* C: the receive begins before there is anything to receive, and stays in progress while
  * lines are sent. */
 static void receive(void)
 {

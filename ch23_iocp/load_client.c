@@ -228,7 +228,7 @@ static void begin_connects(void)
     }
 }
 
-/* Step 23-17: ConnectEx is a connect that does not wait. It wants a socket that is bound. */
+/* F: ConnectEx is a connect that does not wait. It wants a socket that is bound. */
 static void begin_connect(struct link *link)
 {
     const struct addrinfo *address = server_address;
@@ -282,7 +282,7 @@ static void connect_failed(struct link *link, int error)
     begin_connect(link);
 }
 
-/* Step 23-18: only now is it a connected socket for shutdown and the like. */
+/* G: only now is it a connected socket for shutdown and the like. */
 static void connect_completed(struct link *link)
 {
     if (setsockopt(link->socket, SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, NULL, 0) != 0) {
@@ -316,7 +316,7 @@ static void exchange_messages(void)
     }
 }
 
-/* Step 23-19: one call takes many packets. It waits for the first of them, but not longer than
+/* H: one call takes many packets. It waits for the first of them, but not longer than
  * until the given moment (of now_ms). */
 static void take_packets(double until)
 {
@@ -375,7 +375,7 @@ static void begin_receive(struct link *link)
         operations_pending++;
 }
 
-/* Step 23-20: the rest of a message, or the next message unless enough of them are on their way. */
+/* I: the rest of a message, or the next message unless enough of them are on their way. */
 static void begin_send(struct link *link)
 {
     if (link->sent == bytes_begun(link)) {
@@ -408,7 +408,7 @@ static void load_sent(struct link *link, DWORD bytes)
     begin_send(link);
 }
 
-/* Step 23-21: every byte must be the one that was sent. */
+/* J: every byte must be the one that was sent. */
 static void load_received(struct link *link, DWORD bytes)
 {
     if (bytes == 0) { /* the server's answer to shutdown */

@@ -17,11 +17,10 @@
 #include <mswsock.h> /* AcceptEx */
 #include <stdlib.h>
 
-enum {
-    BUFFER_SIZE = 128 * 1024, /* an experiment: make it 5 and count the WSARecv */
-    ACCEPTS = 64,             /* in progress at a time: under load they wait their turn */
-    ADDRESS_SIZE = sizeof(struct sockaddr_storage) + 16 /* what AcceptEx wants for an address */
-};
+enum { BUFFER_SIZE = 128 * 1024 }; /* an experiment: make it 5 and count the WSARecv */
+enum { ACCEPTS = 64 };             /* in progress at a time: under load they wait their turn */
+enum { MOST_WORKERS = 64 };
+enum { ADDRESS_SIZE = sizeof(struct sockaddr_storage) + 16 }; /* of an address, for AcceptEx */
 
 /* What a packet is about: the key that was given to the port together with the socket. */
 enum key { STOP, LISTENER, CLIENT };
@@ -31,9 +30,7 @@ enum state { ACCEPTING, RECEIVING, SENDING };
 /* What a call of WSARecv or WSASend came to: see check_outcome. */
 enum outcome { DONE, PENDING, FAILED };
 
-/* For each client the server receives, sends all of it back, and receives again. It reads nothing
- * new until everything is echoed, so a client that never reads costs exactly one buffer.
- * While the operation is in progress, overlapped and buffer belong to the system. After that, the
+/* While the operation is in progress, overlapped and buffer belong to the system. After that, the
  * client belongs to the thread that took the packet, until this thread begins the next operation.
  * A client never has two operations in progress, so two threads never touch it at the same time:
  * it needs no lock. */
@@ -41,17 +38,17 @@ struct client {
     SOCKET socket;
     int number;
     enum state state;
-    WSAOVERLAPPED overlapped;         /* of the one operation in progress */
-    int received;                     /* bytes in buffer */
-    int sent;                         /* bytes of them that are sent back */
-    char addresses[2 * ADDRESS_SIZE]; /* AcceptEx writes both of them here */
-    struct client *next;              /* in the list clients */
+    WSAOVERLAPPED overlapped; /* of the one operation in progress */
+    int received;             /* bytes in buffer */
+    int sent;                 /* bytes of them that are sent back */
+    struct client *next;      /* in the list clients */
     struct client *previous;
     char buffer[BUFFER_SIZE];
+    char addresses[2 * ADDRESS_SIZE]; /* AcceptEx writes both of them here */
 };
 
 static HANDLE completion_port;
-static HANDLE *workers;
+static HANDLE workers[MOST_WORKERS];
 static int worker_count;
 
 static SOCKET listener;
@@ -71,7 +68,7 @@ static volatile LONG operations_pending;
 static const struct number_option options[] = {
     {.name = "--threads",
      .lowest = 1,
-     .highest = 64,
+     .highest = MOST_WORKERS,
      .number = &worker_count,
      .help = "number of workers, 1 to 64 (default: one for each processor)"},
     {.name = NULL},
@@ -85,7 +82,7 @@ static void serve_until_stopped(void);
 static DWORD WINAPI work(void *nothing);
 static bool take_packet(void);
 static void accept_client(struct client *client);
-static void serve_client(struct client *client, enum key key);
+static void serve_client(struct client *client);
 static void receive(struct client *client);
 static void receive_completed(struct client *client, DWORD bytes);
 static void send_rest(struct client *client);
@@ -94,7 +91,6 @@ static bool operation_result(struct client *client, DWORD *bytes);
 static enum outcome check_outcome(int number, const char *call, int result);
 static void stop_serving(void);
 static void request_stop(void);
-static int processor_count(void);
 static void find_accept_ex(void);
 static WSAOVERLAPPED *fresh_overlapped(struct client *client);
 static void add_client(struct client *client);
@@ -103,21 +99,23 @@ static void close_client(struct client *client);
 
 int main(int argc, char **argv)
 {
-    worker_count = processor_count();
+    SYSTEM_INFO system;
+    GetSystemInfo(&system);
+    worker_count = (int)system.dwNumberOfProcessors; /* unless --threads says otherwise */
     struct arguments arguments = read_server_arguments_with(argc, argv, options);
     start_narration(arguments.quiet, stdout);
     start_winsock();
 
-    /* Step 23-1: a port. It lets as many workers run at a time as there are processors (0). */
+    /* Step 1: a port. It lets as many threads run at a time as there are processors (0). */
     completion_port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0);
     if (completion_port == NULL)
         fail((int)GetLastError(), "CreateIoCompletionPort");
     call_on_ctrl_c(request_stop);
 
-    /* Step 23-2: a listening socket. */
     struct addrinfo *address = find_addresses(arguments.host, arguments.port);
     listener_family = address->ai_family;
-    listener = WSASocketW(listener_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
+    listener =
+        WSASocketW(address->ai_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
     if (listener == INVALID_SOCKET)
         fail(WSAGetLastError(), "WSASocket");
     listen_at(listener, address);
@@ -135,7 +133,7 @@ int main(int argc, char **argv)
     return 0;
 }
 
-/* Step 23-3: from now on the packets of the socket's operations come to the port, with this key. */
+/* Step 4: from now on the packets of the socket's operations come to the port, with this key. */
 static void associate(SOCKET socket, ULONG_PTR key)
 {
     if (CreateIoCompletionPort((HANDLE)socket, completion_port, key, 0) == NULL)
@@ -144,7 +142,7 @@ static void associate(SOCKET socket, ULONG_PTR key)
             key == LISTENER ? "LISTENER" : "CLIENT");
 }
 
-/* Several accepts are in progress, because several clients may connect at the same time. */
+/* Step 5: several accepts are in progress, because clients may connect at the same time. */
 static void start_accepting(void)
 {
     int begun = 0;
@@ -156,7 +154,7 @@ static void start_accepting(void)
         fail(0, "not one client can be accepted");
 }
 
-/* Step 23-4: AcceptEx begins an accept, into a socket that is there already. With length 0 it does
+/* Step 4: AcceptEx begins an accept, into a socket that is there already. With length 0 it does
  * not wait for the first bytes. Returns false if it could not begin. */
 static bool begin_accept(void)
 {
@@ -185,14 +183,12 @@ static bool begin_accept(void)
         close_client(client);
         return error == WSAECONNRESET; /* that client has gone again: begin the next one */
     }
-    return true; /* a packet will be queued in any case: the listener skips none */
+    return true; /* a packet will be queued, even if the accept is done already */
 }
 
+/* Step 2: each worker is a thread, and all of them do the same. */
 static void start_workers(void)
 {
-    workers = calloc((size_t)worker_count, sizeof *workers);
-    if (workers == NULL)
-        fail(WSA_NOT_ENOUGH_MEMORY, "memory for %d workers", worker_count);
     for (int i = 0; i < worker_count; i++) {
         workers[i] = CreateThread(NULL, 0, work, NULL, 0, NULL);
         if (workers[i] == NULL)
@@ -207,7 +203,6 @@ static void serve_until_stopped(void)
         WaitForSingleObject(workers[i], INFINITE);
         CloseHandle(workers[i]);
     }
-    free(workers);
 }
 
 static DWORD WINAPI work(void *nothing)
@@ -218,9 +213,10 @@ static DWORD WINAPI work(void *nothing)
     return 0;
 }
 
-/* Step 23-10: the next packet, whatever it is about. Returns false for the packet of request_stop.
- * There are three outcomes: an operation is done; it failed (FALSE, but there is an OVERLAPPED);
- * the port itself failed (FALSE and NULL). */
+/* Step 1: the next packet. The OVERLAPPED is a member of a client: its address tells whose it is.
+ * Returns false for the packet of request_stop.
+ * Step 5: there are three outcomes: an operation is done; it failed (FALSE, but there is an
+ * OVERLAPPED); the port itself failed (FALSE and NULL). */
 static bool take_packet(void)
 {
     DWORD bytes;
@@ -240,11 +236,11 @@ static bool take_packet(void)
             succeeded ? "" : ": the operation failed");
     if (key == STOP)
         return false;
-    serve_client(CONTAINING_RECORD(overlapped, struct client, overlapped), (enum key)key);
+    serve_client(CONTAINING_RECORD(overlapped, struct client, overlapped));
     return true;
 }
 
-/* Step 23-5: the socket takes over what the listener is set to, and can be used from then on. */
+/* Step 4: the socket takes over what the listener is set to, and can be used from then on. */
 static void accept_client(struct client *client)
 {
     client->number = (int)InterlockedIncrement(&clients_served);
@@ -262,19 +258,20 @@ static void accept_client(struct client *client)
     receive(client);
 }
 
-/* What follows when the client's operation has completed. */
-static void serve_client(struct client *client, enum key key)
+/* Step 3: what follows when the client's operation has completed. All that has come is sent back
+ * before more is received, so a client that never reads costs exactly one buffer. */
+static void serve_client(struct client *client)
 {
     DWORD bytes;
 
-    if (key == LISTENER)
+    if (client->state == ACCEPTING)
         InterlockedDecrement(&accepts_pending);
     bool succeeded = operation_result(client, &bytes);
     if (succeeded && client->state == SENDING)
         send_completed(client, bytes);
     if (!succeeded || stopping)
         close_client(client);
-    else if (key == LISTENER)
+    else if (client->state == ACCEPTING)
         accept_client(client);
     else if (client->state == SENDING)
         send_rest(client);
@@ -283,8 +280,8 @@ static void serve_client(struct client *client, enum key key)
     start_accepting(); /* one has been accepted, or one has left */
 }
 
-/* Step 23-7: the receive begins before there is anything to receive. Even one that completes
- * immediately is queued as a packet, so that no client can monopolise a worker. */
+/* The receive begins before there is anything to receive. When WSARecv returns, another worker may
+ * have taken the packet already, and freed the client: so only the client's number is used then. */
 static void receive(struct client *client)
 {
     WSABUF space = {BUFFER_SIZE, client->buffer}; /* all of it, each time */
@@ -295,7 +292,7 @@ static void receive(struct client *client)
     enum outcome outcome = check_outcome(number, "WSARecv", result);
     if (outcome == FAILED)
         close_client(client);
-    else if (outcome == DONE &&
+    else if (outcome == DONE && /* Step 6: its turn comes behind the packets of the others */
              !PostQueuedCompletionStatus(completion_port, 0, CLIENT, &client->overlapped))
         fail((int)GetLastError(), "PostQueuedCompletionStatus");
 }
@@ -312,7 +309,7 @@ static void receive_completed(struct client *client, DWORD bytes)
     send_rest(client);
 }
 
-/* Step 23-6: send until all is sent, or until a send is pending. */
+/* Step 6: send until all is sent, or until a send is pending. */
 static void send_rest(struct client *client)
 {
     int number = client->number;
@@ -340,7 +337,7 @@ static void send_completed(struct client *client, DWORD bytes)
     InterlockedExchangeAdd64(&bytes_echoed, bytes);
 }
 
-/* Step 23-9: how did the operation end? Returns false if it failed. The packet says it too, but not
+/* Step 6: how did the operation end? Returns false if it failed. The packet says it too, but not
  * with Winsock's errors. */
 static bool operation_result(struct client *client, DWORD *bytes)
 {
@@ -358,10 +355,9 @@ static bool operation_result(struct client *client, DWORD *bytes)
     return succeeded;
 }
 
-/* Step 23-8: WSARecv and WSASend have three outcomes.
+/* Step 6: WSARecv and WSASend have three outcomes.
  *   0               completed immediately; no packet is queued: accept_client asked for that
- *   WSA_IO_PENDING  in progress; a packet will be queued. Another thread may have taken it already,
- *                   and freed the client: so nothing but its number may be used from here on
+ *   WSA_IO_PENDING  in progress; a packet will be queued
  *   another error   failed: nothing is in progress, and no packet will be queued */
 static enum outcome check_outcome(int number, const char *call, int result)
 {
@@ -375,7 +371,7 @@ static enum outcome check_outcome(int number, const char *call, int result)
     return error == 0 ? DONE : PENDING;
 }
 
-/* Step 23-11: every client has an operation in progress, or a packet in the queue, and the system
+/* Step 8: every client has an operation in progress, or a packet in the queue, and the system
  * may write into its buffer until that has completed. So it is cancelled first, and its packet
  * closes the client. This thread is the only one now. */
 static void stop_serving(void)
@@ -399,21 +395,14 @@ static void stop_serving(void)
     print_summary((int)clients_served, bytes_echoed, (int)operations_pending);
 }
 
-/* Ctrl+C is one more packet at the same port: one for each worker. */
+/* Step 7: Ctrl+C is one more packet at the same port: one for each worker. */
 static void request_stop(void)
 {
     for (int i = 0; i < worker_count; i++)
         PostQueuedCompletionStatus(completion_port, 0, STOP, NULL);
 }
 
-static int processor_count(void)
-{
-    SYSTEM_INFO system;
-    GetSystemInfo(&system);
-    return (int)system.dwNumberOfProcessors;
-}
-
-/* AcceptEx is not in ws2_32: the socket's provider tells where it is. */
+/* Step 4: AcceptEx is not in ws2_32: the socket's provider tells where it is. */
 static void find_accept_ex(void)
 {
     GUID guid = WSAID_ACCEPTEX;
