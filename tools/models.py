@@ -1,25 +1,36 @@
 #!/usr/bin/env python3
-"""Draws the picture of each lesson: chNN/model.svg. For maintainers; python3 and nothing else.
+"""Draws the pictures of the lessons: chNN/model.svg, states.svg, calls.svg and client.svg.
+For maintainers; python3 and nothing else.
 
     tools/models.py           writes them
     tools/models.py --check   says which of them are not as this program draws them
 
-A panel has lanes; a lane has bars (kind, from, to, text) on a time axis from 0 to 100. The text
-stands above its bar, or with ">" behind it. An arrow goes from one lane to another at a moment.
+model.svg: a panel has lanes; a lane has bars (kind, from, to, text) on a time axis from 0 to 100.
+The text stands above its bar, or with ">" behind it. An arrow goes from one lane to another at a
+moment. The other pictures show the finished server of the chapter: boxes with lines of text, the
+first of them a name, and arrows. A red arrow is a notification.
 """
 import pathlib
+import re
 import sys
 from xml.sax.saxutils import escape
 
 WIDTH, LEFT, RIGHT = 860, 150, 20
 LANE, BAR, TITLE, GAP = 46, 16, 34, 18
+LINE = 17  # from one line of text to the next
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 STYLE = """
 .page { fill: #ffffff }
 text { font: 13px system-ui, 'Segoe UI', 'Malgun Gothic', sans-serif; fill: #1f2328 }
 .title { font-weight: 600; font-size: 15px }
+.name { font-weight: 600 }
 .small { font-size: 12px }
 .line { stroke: #818b98; stroke-width: 1; fill: none }
+.point { fill: #818b98 }
+.box { fill: #818b98; fill-opacity: 0.1; stroke: #818b98 }
+.lent { fill: #1a7f37; fill-opacity: 0.15; stroke: #1a7f37 }
 .call { fill: #0969da }
 .wait { fill: #0969da; fill-opacity: 0.15; stroke: #0969da; stroke-dasharray: 4 3 }
 .work { fill: #9a6700; fill-opacity: 0.45 }
@@ -30,6 +41,9 @@ text { font: 13px system-ui, 'Segoe UI', 'Malgun Gothic', sans-serif; fill: #1f2
   .page { fill: #0d1117 }
   text { fill: #f0f6fc }
   .line { stroke: #9198a1 }
+  .point { fill: #9198a1 }
+  .box { fill: #9198a1; stroke: #9198a1 }
+  .lent { fill: #3fb950; stroke: #3fb950 }
   .call { fill: #4493f8 }
   .wait { fill: #4493f8; stroke: #4493f8 }
   .work { fill: #d29922 }
@@ -52,12 +66,44 @@ class Picture:
     def add(self, text):
         self.parts.append(text)
 
-    def text(self, x, y, words, kind="small"):
-        self.add(f'<text x="{x:.0f}" y="{y:.0f}" class="{kind}">{escape(words)}</text>')
+    def text(self, x, y, words, kind="small", anchor=""):
+        anchor = anchor and f' text-anchor="{anchor}"'
+        self.add(f'<text x="{x:.0f}" y="{y:.0f}" class="{kind}"{anchor}>{escape(words)}</text>')
+
+    def lines(self, x, y, lines, anchor=""):
+        for i, words in enumerate(lines):
+            self.text(x, y + LINE * i, words, anchor=anchor)
+
+    def rect(self, kind, x, y, width, height):
+        self.add(f'<rect class="{kind}" x="{x:.0f}" y="{y}" width="{width:.0f}" '
+                 f'height="{height}" rx="2"/>')
+
+    def box(self, kind, x, y, width, height, name, *lines):
+        if kind:
+            self.rect(kind, x, y, width, height)
+        middle, first = x + width / 2, y + (height - LINE * len(lines)) / 2 + 4
+        self.text(middle, first, name, "name", "middle")
+        self.lines(middle, first + LINE, lines, "middle")
+
+    def arrow(self, kind, *points):
+        """A path through points; each of its pieces is vertical or horizontal."""
+        (before_x, before_y), (x, y) = points[-2:]
+        across = 7 * ((x > before_x) - (x < before_x))
+        down = 7 * ((y > before_y) - (y < before_y))
+        path = "M{:.0f} {:.0f}".format(*points[0])
+        for (from_x, _), (to_x, to_y) in zip(points, [*points[1:-1], (x - across, y - down)]):
+            path += f"V{to_y:.0f}" if to_x == from_x else f"H{to_x:.0f}"
+        self.add(f'<path class="{kind}" d="{path}"/>')
+        side = f"h10l-5 {down}z" if down else f"v10l{across} -5z"
+        self.add(f'<path class="{"head" if kind == "told" else "point"}" '
+                 f'd="M{x - (across or 5):.0f} {y - (down or 5):.0f}{side}"/>')
+
+    def title(self, words):
+        self.text(10, self.y + 16, words, "title")
+        return self.y + TITLE
 
     def panel(self, title, lanes, arrows=()):
-        self.text(10, self.y + 16, title, "title")
-        top = self.y + TITLE
+        top = self.title(title)
         bars = [top + LANE * i + 20 for i in range(len(lanes))]
         for bar, (name, items) in zip(bars, lanes):
             self.text(10, bar + 13, name)
@@ -65,8 +111,7 @@ class Picture:
             self.add(f'<path class="line" d="M{LEFT} {middle:.0f}H{WIDTH - RIGHT}"/>')
             for kind, begin, end, words in items:
                 x, width = x_of(begin), max(x_of(end) - x_of(begin), 4)
-                self.add(f'<rect class="{kind}" x="{x:.0f}" y="{bar}" width="{width:.0f}" '
-                         f'height="{BAR}" rx="2"/>')
+                self.rect(kind, x, bar, width, BAR)
                 if words.startswith(">"):
                     self.text(x + width + 6, bar + 13, words[1:])
                 else:
@@ -76,29 +121,32 @@ class Picture:
             down = bars[target] > bars[source]
             begin = bars[source] + (BAR if down else 0)
             end = bars[target] + (0 if down else BAR)
-            back = -7 if down else 7
-            self.add(f'<path class="told" d="M{x:.0f} {begin}V{end + back}"/>')
-            self.add(f'<path class="head" d="M{x - 5:.0f} {end + back}h10l-5 {-back}z"/>')
+            self.arrow("told", (x, begin), (x, end))
         self.y = top + LANE * len(lanes) + GAP
 
-    def legend(self):
+    def legend(self, kinds):
         x = 10
-        for kind, words in (("call", "a call"), ("wait", "the thread waits"),
-                            ("work", "the thread works"), ("transfer", "bytes are on their way")):
-            self.add(f'<rect class="{kind}" x="{x}" y="{self.y}" width="22" height="12" rx="2"/>')
+        for kind, words in kinds:
+            if kind in ("told", "line"):
+                self.arrow(kind, (x + 4, self.y), (x + 4, self.y + 13))
+                x -= 12
+            else:
+                self.rect(kind, x, self.y, 22, 12)
             self.text(x + 28, self.y + 11, words)
             x += 45 + 7 * len(words) + 22
-        self.add(f'<path class="told" d="M{x + 4} {self.y}v8"/>')
-        self.add(f'<path class="head" d="M{x - 1} {self.y + 6}h10l-5 7z"/>')
-        self.text(x + 16, self.y + 11, "the program is told")
         self.y += 28
 
-    def svg(self, name):
+    def svg(self, name, description):
         body = "\n".join(self.parts)
         return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self.y}" '
-                f'role="img" aria-label="{escape(name)}">\n'
+                f'role="img">\n'
+                f"<title>{escape(name)}</title>\n<desc>{escape(description)}</desc>\n"
                 f"<style>{STYLE}</style>\n"
                 f'<rect class="page" width="100%" height="100%"/>\n{body}\n</svg>\n')
+
+
+TIMES = (("call", "a call"), ("wait", "the thread waits"), ("work", "the thread works"),
+         ("transfer", "bytes are on their way"), ("told", "the program is told"))
 
 
 def ch21():
@@ -121,8 +169,12 @@ def ch21():
         ("event", [("wait", 60, 84, "signalled")]),
         ("socket", [("transfer", 45, 60, "bytes arrive")])],
         [(60, 2, 1), (70, 1, 0)])
-    p.legend()
-    return p.svg("Synchronous and asynchronous I/O, synchronous and asynchronous notification")
+    p.legend(TIMES)
+    return p.svg(
+        "Synchronous and asynchronous I/O, synchronous and asynchronous notification",
+        "Four time lines. A synchronous call lasts as long as the transfer; an "
+        "asynchronous one only begins it. select asks and is told in one call; "
+        "WSAEventSelect registers once, and an event tells later.")
 
 
 def ch22_event():
@@ -137,8 +189,11 @@ def ch22_event():
         ("the send", [("transfer", 19, 54, "its buffer is the system's")]),
         ("the receive", [("transfer", 7, 83, "its buffer is the system's")])],
         [(54, 3, 1), (83, 4, 2), (55, 1, 0), (84, 2, 0)])
-    p.legend()
-    return p.svg("Overlapped I/O: an event tells that a transfer is complete")
+    p.legend(TIMES)
+    return p.svg(
+        "Overlapped I/O: an event tells that a transfer is complete",
+        "A time line: one thread begins a receive and a send, works meanwhile, and "
+        "learns from two events that they are complete.")
 
 
 def ch22_routine():
@@ -153,8 +208,11 @@ def ch22_routine():
                       ("wait", 38, 56, "complete: routine due")]),
         ("the receive", [("transfer", 7, 81, "in progress")])],
         [(56, 2, 0), (81, 3, 0)])
-    p.legend()
-    return p.svg("Overlapped I/O: the system calls a completion routine")
+    p.legend(TIMES)
+    return p.svg(
+        "Overlapped I/O: the system calls a completion routine",
+        "A time line: the routines of a send and of a receive run only while the thread "
+        "waits alertably, although the send is complete earlier.")
 
 
 def ch23():
@@ -169,27 +227,259 @@ def ch23():
         ("worker B", [("work", 2, 45, "busy with another client"), ("wait", 45, 72, "waits for a packet"),
                       ("call", 72, 84, "echo to 1")])],
         [(20, 0, 2), (25, 1, 2), (22, 2, 3), (36, 2, 3), (70, 0, 2), (72, 2, 4)])
-    p.legend()
-    return p.svg("I/O completion ports: several workers take packets from one queue")
+    p.legend(TIMES)
+    return p.svg(
+        "I/O completion ports: several workers take packets from one queue",
+        "A time line: the operations of two clients become packets in one queue, and "
+        "whichever of two workers is free takes the next one.")
+
+
+# ---- the states of a client ----------------------------------------------------------------------
+
+
+def states(first, receiving, sending, closing, moves, legend):
+    """A box is (kind, name, line ...). moves: which way -> (kind of its arrow, line ...)."""
+    p = Picture()
+    top = p.title("What leads a client of the server from one state to the next") + 58
+    middle, bottom, low, end = top + 33, top + 66, top + 150, top + 180
+    for (kind, *words), x, width in ((first, 10, 155), (receiving, 270, 175),
+                                     (sending, 655, 175)):
+        p.box(kind, x, top, width, 66, *words)
+    kind, *words = closing
+    p.box(kind, 450, low, 200, 60, *words)
+
+    def move(way, points, x, y, anchor=""):
+        if way in moves:
+            kind, *words = moves[way]
+            p.arrow(kind, *points)
+            p.lines(x, y - LINE * (len(words) - 1), words, anchor)
+
+    move("begins", [(165, middle), (270, middle)], 217, middle - 8, "middle")
+    move("received", [(445, middle - 15), (655, middle - 15)], 550, middle - 23, "middle")
+    move("sent", [(655, middle + 15), (445, middle + 15)], 550, middle + 48, "middle")
+    for way, x, text, anchor in (("still receiving", 357, 270, ""),
+                                 ("still sending", 742, 850, "end")):
+        loop = [(x - 25, top), (x - 25, top - 20), (x + 25, top - 20), (x + 25, top)]
+        move(way, loop, text, top - 27, anchor)
+    move("first ends", [(87, bottom), (87, end), (450, end)], 95, end - 7)
+    move("receiving ends", [(357, bottom), (357, end), (450, end)], 349, bottom + 56, "end")
+    move("sending ends", [(742, bottom), (742, end), (650, end)], 734, bottom + 56, "end")
+    p.y = end + 52
+    p.legend(legend)
+    return p.svg("The states of a client",
+                 "Boxes and arrows: " + "; ".join(
+                     f"{way}: {', '.join(words)}" for way, (_, *words) in moves.items()) + ".")
+
+
+TOLD = ("told", "the program is told")
+GOES_ON = ("line", "it goes on without being told")
+IN_PROGRESS = ("lent", "an operation is in progress")
+CONNECTS = ("", "a client connects")
+CLOSING = ("box", "CLOSING", "close_client")
+
+
+def ch21_states():
+    return states(
+        CONNECTS,
+        ("box", "RECEIVING", "waits for FD_READ", "or FD_CLOSE"),
+        ("box", "SENDING", "after a refused send", "waits for FD_WRITE"), CLOSING, {
+            "begins": ("told", "FD_ACCEPT:", "accept"),
+            "received": ("told", "FD_READ or FD_CLOSE:", "recv, then send_rest"),
+            "sent": ("line", "all is sent", "(FD_CLOSE came: WSASetEvent)"),
+            "still receiving": ("told", "FD_WRITE: nothing to send",
+                                "FD_READ, but recv: WSAEWOULDBLOCK"),
+            "still sending": ("told", "FD_READ, FD_CLOSE: remembered", "FD_WRITE: send_rest"),
+            "receiving ends": ("told", "recv gives 0: shutdown,", "or recv fails,",
+                               "or an error comes with the event"),
+            "sending ends": ("told", "send fails,", "or an error comes with the event"),
+        }, (TOLD, GOES_ON))
+
+
+def ch22_event_states():
+    return states(
+        CONNECTS, ("lent", "RECEIVING", "WSARecv in progress"),
+        ("lent", "SENDING", "WSASend in progress"), CLOSING, {
+            "begins": ("told", "FD_ACCEPT:", "accept,", "receive"),
+            "received": ("told", "event, receive_completed,", "send_rest: WSASend"),
+            "sent": ("line", "all is sent:", "receive: WSARecv"),
+            "still sending": ("told", "event, send_completed,", "send_rest: WSASend of the rest"),
+            "receiving ends": ("told", "0 bytes received: shutdown,",
+                               "or the operation or WSARecv fails"),
+            "sending ends": ("told", "the operation or WSASend fails"),
+        }, (TOLD, GOES_ON, IN_PROGRESS))
+
+
+def ch22_routine_states():
+    return states(
+        CONNECTS, ("lent", "RECEIVING", "WSARecv in progress,", "or due"),
+        ("lent", "SENDING", "WSASend in progress"), CLOSING, {
+            "begins": ("told", "FD_ACCEPT:", "accept,", "receive"),
+            "received": ("told", "receive_completed,", "send_rest: WSASend"),
+            "sent": ("told", "send_completed, all is sent:", "receive: WSARecv"),
+            "still sending": ("told", "send_completed,", "send_rest: WSASend of the rest"),
+            "receiving ends": ("told", "0 bytes received: shutdown,",
+                               "or the operation or WSARecv fails"),
+            "sending ends": ("told", "the operation or WSASend fails"),
+        }, (TOLD, ("lent", "an operation is in progress or due")))
+
+
+def ch23_states():
+    return states(
+        ("lent", "ACCEPTING", "AcceptEx in progress"),
+        ("lent", "RECEIVING", "WSARecv in progress"),
+        ("lent", "SENDING", "WSASend in progress"), ("", "close_client"), {
+            "begins": ("told", "a packet:", "accept_client,", "receive"),
+            "received": ("told", "a packet: receive_completed,", "send_rest: WSASend"),
+            "sent": ("line", "all is sent:", "receive: WSARecv"),
+            "still sending": ("told", "a packet: send_completed,",
+                              "send_rest: WSASend of the rest"),
+            "first ends": ("told", "the accept fails"),
+            "receiving ends": ("told", "0 bytes received: shutdown,",
+                               "or the operation or WSARecv fails"),
+            "sending ends": ("told", "the operation or WSASend fails"),
+        }, (TOLD, GOES_ON, IN_PROGRESS))
+
+
+# ---- who calls whom ------------------------------------------------------------------------------
+
+
+def ch22_routine_calls():
+    p = Picture()
+    top, row, left, right = p.title("Who calls whom in the server"), 32, 430, 850
+    calls = (  # depth, kind, words
+        (0, "", "main"),
+        (1, "", "start_accepting: WSAEventSelect"),
+        (1, "", "serve_until_stopped, again and again:"),
+        (2, "wait", "WSAWaitForMultipleEvents(..., TRUE)"),
+        (2, "", "STOP is signalled: return"),
+        (2, "", "LISTENER is signalled: accept_client"),
+        (3, "", "receive: WSARecv"),
+        (2, "wait", "and after that: SleepEx(0, TRUE)"),
+        (2, "", "after routines, or LISTENER: receive_again"),
+        (3, "", "receive: WSARecv, for each in the list"),
+        (1, "", "stop_serving"),
+        (2, "", "CancelIoEx, for each client"),
+        (2, "wait", "SleepEx(INFINITE, TRUE), until none is left"))
+    above = {}
+    p.rect("wait", left, top, right - left, row * len(calls))
+    for i, (depth, kind, words) in enumerate(calls):
+        x, y = 12 + 22 * depth, top + row * i + row // 2
+        if depth > 0:
+            p.add(f'<path class="line" d="M{x - 14} {above[depth - 1]}V{y}h10"/>')
+        above[depth] = y + 7
+        if kind:
+            p.rect(kind, x - 4, y - 11, 385 - x, 22)
+            p.arrow("told", (381, y), (left, y))
+        p.text(x, y + 4, words)
+
+    def y_of(call):
+        return top + row * call + row // 2
+
+    p.text(left + 10, top + 20, "inside these waits, on the same thread, the system calls")
+    routines = top + 32
+    p.box("box", 445, routines, 192, 86, "receive_completed", "bytes: send_rest, WSASend",
+          "0 bytes: shutdown, CLOSING", "error or stop: CLOSING")
+    p.box("box", 648, routines, 192, 86, "send_completed", "a rest: send_rest, WSASend",
+          "all is sent: RECEIVING", "error or stop: CLOSING")
+    p.box("box", 445, routines + 106, 395, 44, "serve_client", "SENDING: a send is in progress")
+    for x in (541, 744):
+        p.arrow("line", (x, routines + 86), (x, routines + 106))
+        p.arrow("line", (x, routines + 150), (x, y_of(8) - 22))
+    p.text(549, routines + 174, "RECEIVING")
+    p.text(752, routines + 174, "CLOSING")
+    p.box("box", 445, y_of(8) - 22, 192, 44, "the list echoed", "their next receive is due")
+    p.box("box", 648, y_of(8) - 22, 192, 44, "close_client")
+    p.arrow("line", (445, y_of(8)), (355, y_of(8)))
+    p.lines(445, y_of(10), ["The routine of an operation that a routine begins is called later,",
+                            "by the system, in this wait or in the next one."])
+    p.y = top + row * len(calls) + 14
+    p.text(10, p.y + 12, "Ctrl+C: the system calls request_stop on a thread of its own: "
+           "WSASetEvent makes STOP signalled.")
+    p.y += 34
+    p.legend((("wait", "an alertable wait"), ("told", "the system calls a routine"),
+              ("line", "what follows")))
+    return p.svg(
+        "Who calls whom in the server with completion routines",
+        "main calls start_accepting, serve_until_stopped and stop_serving. Three calls are "
+        "alertable waits; inside them the system calls receive_completed and send_completed. "
+        "What these have sent back puts the client into the list echoed, and receive_again "
+        "begins the next receive after the wait.")
+
+
+# ---- a client in memory --------------------------------------------------------------------------
+
+
+def client(folder, told, given):
+    """The members are those of the server's source, and so are their comments."""
+    source = (ROOT / folder / "server.c").read_text(encoding="utf-8")
+    body = re.search(r"^struct client \{\n(.*?)^\};", source, re.S | re.M).group(1)
+    p = Picture()
+    y, x = p.title("A client in memory, and the OVERLAPPED in it") + 8, 385
+    begin = y
+    for member, comment in re.findall(r"^    (.*?);(?: +/\* (.*) \*/)?$", body, re.M):
+        lent = re.search(r"\b(overlapped|buffer|addresses)\b", member)
+        height = 44 if lent else 29
+        p.rect("lent" if lent else "box", x, y, WIDTH - 10 - x, height)
+        p.text(x + 8, y + height / 2 + 4, member)
+        p.text(WIDTH - 18, y + height / 2 + 4, comment, anchor="end")
+        if member.endswith(" overlapped"):
+            part = y
+        y += height
+    p.arrow("line", (300, begin), (x, begin))
+    p.text(10, begin + 4, "client: the address of the whole", "name")
+    p.arrow("told", (300, part), (x, part))
+    p.text(10, part + 4, "overlapped: the address of the part", "name")
+    p.lines(10, part + 4 + LINE, told)
+    p.arrow("line", (342, part), (342, begin))
+    p.lines(10, begin + 4 + 1.5 * LINE, ["CONTAINING_RECORD(overlapped,",
+                                         "struct client, overlapped) subtracts",
+                                         "the bytes that stand before overlapped"])
+    p.lines(10, part + 4 + LINE * (len(told) + 2), given)
+    p.y = y + 16
+    p.legend((("lent", "the system's while an operation is in progress"), TOLD,
+              ("line", "an address")))
+    return p.svg(
+        "A client in memory",
+        "The members of struct client from the lowest address on. The system hands over the "
+        "address of the member overlapped; CONTAINING_RECORD subtracts the distance between the "
+        "beginning of the structure and this member, and so finds the client.")
+
+
+def ch22_routine_client():
+    return client("ch22_completion_routine",
+                  ["the system hands it to receive_completed", "or send_completed"],
+                  ["fresh_overlapped had given this address", "to WSARecv or WSASend"])
+
+
+def ch23_client():
+    return client("ch23_iocp",
+                  ["the packet has it, and", "GetQueuedCompletionStatus gives it back"],
+                  ["fresh_overlapped had given this address", "to AcceptEx, WSARecv or WSASend"])
 
 
 PICTURES = {
-    "ch21_event_select": ch21,
-    "ch22_overlapped_event": ch22_event,
-    "ch22_completion_routine": ch22_routine,
-    "ch23_iocp": ch23,
+    "ch21_event_select/model.svg": ch21,
+    "ch21_event_select/states.svg": ch21_states,
+    "ch22_overlapped_event/model.svg": ch22_event,
+    "ch22_overlapped_event/states.svg": ch22_event_states,
+    "ch22_completion_routine/model.svg": ch22_routine,
+    "ch22_completion_routine/states.svg": ch22_routine_states,
+    "ch22_completion_routine/calls.svg": ch22_routine_calls,
+    "ch22_completion_routine/client.svg": ch22_routine_client,
+    "ch23_iocp/model.svg": ch23,
+    "ch23_iocp/states.svg": ch23_states,
+    "ch23_iocp/client.svg": ch23_client,
 }
 
 
 def main():
-    root = pathlib.Path(__file__).resolve().parent.parent
     wrong = 0
-    for folder, draw in PICTURES.items():
-        path, picture = root / folder / "model.svg", draw()
+    for name, draw in PICTURES.items():
+        path, picture = ROOT / name, draw()
         if sys.argv[1:] != ["--check"]:
             path.write_text(picture, encoding="utf-8", newline="\n")
         elif not path.exists() or path.read_text(encoding="utf-8") != picture:
-            print(f"{folder}/model.svg is not what tools/models.py draws")
+            print(f"{name} is not what tools/models.py draws")
             wrong = 1
     return wrong
 

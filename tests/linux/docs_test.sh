@@ -93,6 +93,18 @@ done
 
 report "the pictures are as tools/models.py draws them" "$(python3 tools/models.py --check 2>&1)"
 
+# Pictures of the finished servers. A name is a word with an underscore or with two capitals.
+for picture in ch*/{states,calls,client}.svg; do
+    report "$picture: its names stand in the code, and the lesson shows it" "$(
+        names=$(sed -nE 's/^<text[^>]*>(.*)<\/text>$/\1/p' "$picture" | grep -oE '\w+' | grep -E '_|[A-Z].*[A-Z]' | sort -u)
+        [ -n "$names" ] || echo "no name was found"
+        for name in $names; do
+            grep -qw "$name" "${picture%/*}/server.c" || echo "$name"
+        done
+        grep -q "]($(basename "$picture"))" "${picture%/*}/README.md" || echo "not in the lesson"
+    )"
+done
+
 # ---- the statements of the notes -----------------------------------------------------------------
 
 # rows FILE: "number|statement|steps" of its table.
