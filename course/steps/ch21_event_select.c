@@ -219,7 +219,8 @@ int main(int argc, char **argv)
 }
 
 #if STEP >= 5
-/* Step 1: one call registers the listener; unlike select, nothing is registered again. */
+/* Step 1: one call registers the listener; unlike with select, it is not repeated for each wait.
+ * Step 5: it is repeated only when a server that was full accepts again. */
 static void start_accepting(void)
 {
     if (WSAEventSelect(listener, events[LISTENER], FD_ACCEPT) == SOCKET_ERROR)
