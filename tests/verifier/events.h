@@ -1,0 +1,359 @@
+/*
+ * events.h - events, waits, and the network events of WSAEventSelect. A part of verifier.c.
+ */
+struct event_record {
+    struct event_record *next; /* in its chain of the table */
+    HANDLE event;
+    bool open;
+    bool shared; /* other threads than the one that made it have used it */
+    DWORD maker;
+    struct place made, closed;
+};
+
+static struct event_record *event_table[TABLE_SIZE];
+
+static struct event_record *find_event(HANDLE event)
+{
+    struct event_record *record = event_table[((ULONG_PTR)event >> 2) % TABLE_SIZE];
+    while (record != NULL && record->event != event)
+        record = record->next;
+    return record;
+}
+
+static HANDLE made_event(const struct place *place, HANDLE event)
+{
+    DWORD error = GetLastError();
+    if (event != NULL) {
+        take_lock();
+        struct event_record *record = find_event(event);
+        if (record == NULL) {
+            record = own_memory(sizeof *record);
+            record->event = event;
+            record->next = event_table[((ULONG_PTR)event >> 2) % TABLE_SIZE];
+            event_table[((ULONG_PTR)event >> 2) % TABLE_SIZE] = record;
+        }
+        record->open = true;
+        record->shared = false;
+        record->maker = GetCurrentThreadId();
+        record->made = *place;
+        release_lock();
+    }
+    SetLastError(error);
+    return event;
+}
+
+/* Call it with the lock. */
+static void use_event(const struct place *place, HANDLE event)
+{
+    struct event_record *record = find_event(event);
+    if (record == NULL)
+        return;
+    if (!record->open)
+        broken(RULE_CLOSED, place, "uses an event that was closed by", &record->closed);
+    if (record->maker != GetCurrentThreadId())
+        record->shared = true;
+}
+
+/* Defined in operations.h. */
+static void event_goes(const struct place *place, HANDLE event);
+static void learn_from_event(HANDLE event);
+
+/* Returns whether the event was known and may be closed. */
+static bool close_event(const struct place *place, HANDLE event)
+{
+    bool may_close = true;
+
+    take_lock();
+    struct event_record *record = find_event(event);
+    if (record != NULL && !record->open) {
+        broken(RULE_CLOSED, place, "closes an event that was closed already by", &record->closed);
+        may_close = false;
+    } else if (record != NULL) {
+        for (const struct wait *wait = waits; wait != NULL; wait = wait->next) {
+            for (DWORD i = 0; i < wait->count; i++) {
+                if (wait->handles[i] == event)
+                    broken(RULE_WAIT, place, "closes an event on which another thread waits in",
+                           &wait->place);
+            }
+        }
+        event_goes(place, event);
+        record->open = false;
+        record->closed = *place;
+    }
+    release_lock();
+    return may_close;
+}
+
+WSAEVENT verifier_WSACreateEvent(VERIFIER_AT)
+{
+    struct place place = at("WSACreateEvent", file, line);
+    started(&place);
+    return made_event(&place, WSACreateEvent());
+}
+
+HANDLE verifier_CreateEventA(VERIFIER_AT, SECURITY_ATTRIBUTES *attributes, BOOL manual, BOOL set,
+                             const char *name)
+{
+    struct place place = at("CreateEvent", file, line);
+    return made_event(&place, CreateEventA(attributes, manual, set, name));
+}
+
+HANDLE verifier_CreateEventW(VERIFIER_AT, SECURITY_ATTRIBUTES *attributes, BOOL manual, BOOL set,
+                             const wchar_t *name)
+{
+    struct place place = at("CreateEvent", file, line);
+    return made_event(&place, CreateEventW(attributes, manual, set, name));
+}
+
+BOOL verifier_WSACloseEvent(VERIFIER_AT, WSAEVENT event)
+{
+    struct place place = at("WSACloseEvent", file, line);
+    return WSACloseEvent(close_event(&place, event) ? event : NULL);
+}
+
+BOOL verifier_WSASetEvent(VERIFIER_AT, WSAEVENT event)
+{
+    struct place place = at("WSASetEvent", file, line);
+    take_lock();
+    use_event(&place, event);
+    release_lock();
+    return WSASetEvent(event);
+}
+
+BOOL verifier_SetEvent(VERIFIER_AT, HANDLE event)
+{
+    struct place place = at("SetEvent", file, line);
+    take_lock();
+    use_event(&place, event);
+    release_lock();
+    return SetEvent(event);
+}
+
+/* ---- waits --------------------------------------------------------------------------------- */
+
+static void begin_wait(struct wait *wait, const struct place *place, DWORD count,
+                       const HANDLE *handles, BOOL alertable)
+{
+    struct thread *thread = this_thread();
+    bool too_many = count == 0 || count > MAXIMUM_WAIT_OBJECTS;
+
+    take_lock();
+    if (too_many)
+        broken(RULE_WAIT, place,
+               count == 0 ? "waits for no handle at all" : "waits for more than 64 handles", NULL);
+    for (DWORD i = 0; i < count && !too_many; i++)
+        use_event(place, handles[i]);
+    thread->alertable_waits += alertable != 0;
+    *wait = (struct wait){waits, thread, handles, too_many ? 0 : count, *place};
+    waits = wait;
+    release_lock();
+}
+
+/* The result tells which of the handles are signalled: their operations have completed, and the
+ * program knows it. */
+static DWORD end_wait(const struct wait *wait, BOOL all, DWORD result)
+{
+    DWORD error = GetLastError();
+    struct wait **link = &waits;
+
+    take_lock();
+    while (*link != wait)
+        link = &(*link)->next;
+    *link = wait->next;
+    if (result < wait->count) {
+        for (DWORD i = 0; i < wait->count; i++) {
+            if (all || i == result)
+                learn_from_event(wait->handles[i]);
+        }
+    }
+    release_lock();
+    SetLastError(error);
+    return result;
+}
+
+DWORD verifier_WSAWaitForMultipleEvents(VERIFIER_AT, DWORD count, const WSAEVENT *events, BOOL all,
+                                        DWORD milliseconds, BOOL alertable)
+{
+    struct place place = at("WSAWaitForMultipleEvents", file, line);
+    struct wait wait;
+    begin_wait(&wait, &place, count, events, alertable);
+    return end_wait(&wait, all,
+                    WSAWaitForMultipleEvents(count, events, all, milliseconds, alertable));
+}
+
+DWORD verifier_WaitForMultipleObjectsEx(VERIFIER_AT, DWORD count, const HANDLE *handles, BOOL all,
+                                        DWORD milliseconds, BOOL alertable)
+{
+    struct place place = at("WaitForMultipleObjects", file, line);
+    struct wait wait;
+    begin_wait(&wait, &place, count, handles, alertable);
+    return end_wait(&wait, all,
+                    WaitForMultipleObjectsEx(count, handles, all, milliseconds, alertable));
+}
+
+DWORD verifier_WaitForMultipleObjects(VERIFIER_AT, DWORD count, const HANDLE *handles, BOOL all,
+                                      DWORD milliseconds)
+{
+    return verifier_WaitForMultipleObjectsEx(file, line, count, handles, all, milliseconds, FALSE);
+}
+
+DWORD verifier_WaitForSingleObjectEx(VERIFIER_AT, HANDLE handle, DWORD milliseconds, BOOL alertable)
+{
+    struct place place = at("WaitForSingleObject", file, line);
+    struct wait wait;
+    begin_wait(&wait, &place, 1, &handle, alertable);
+    return end_wait(&wait, FALSE, WaitForSingleObjectEx(handle, milliseconds, alertable));
+}
+
+DWORD verifier_WaitForSingleObject(VERIFIER_AT, HANDLE handle, DWORD milliseconds)
+{
+    return verifier_WaitForSingleObjectEx(file, line, handle, milliseconds, FALSE);
+}
+
+DWORD verifier_SleepEx(VERIFIER_AT, DWORD milliseconds, BOOL alertable)
+{
+    at("SleepEx", file, line);
+    if (alertable) {
+        take_lock();
+        this_thread_with_lock()->alertable_waits++;
+        release_lock();
+    }
+    return SleepEx(milliseconds, alertable);
+}
+
+/* ---- network events ------------------------------------------------------------------------ */
+
+/* Gives these network events beside those of the system. Call it with the lock. */
+static void give_now(struct socket_record *record, long network_events)
+{
+    record->extra |= network_events;
+    if (record->extra & record->mask)
+        SetEvent(record->event);
+}
+
+int verifier_WSAEventSelect(VERIFIER_AT, SOCKET socket, WSAEVENT event, long mask)
+{
+    struct place place = at("WSAEventSelect", file, line);
+
+    take_lock();
+    struct socket_record *record = use_socket(&place, socket);
+    if (mask != 0)
+        use_event(&place, event);
+    release_lock();
+    int result = WSAEventSelect(socket, event, mask);
+    if (result == 0 && record != NULL) {
+        take_lock();
+        record->event = event;
+        record->mask = mask;
+        record->non_blocking = true;
+        give_now(record, 0);
+        release_lock();
+    }
+    return result;
+}
+
+/* Under Wine a reset looks like an orderly end. What it does not hide: the socket is not connected any
+ * more. That would also be so after an end of both sides. */
+static bool looks_reset(const struct socket_record *record)
+{
+    struct sockaddr_storage address;
+    int length = sizeof address;
+
+    return !record->shut_down && under_wine &&
+           getpeername(record->socket, (struct sockaddr *)&address, &length) == SOCKET_ERROR;
+}
+
+/* Receives what is there before the program asks for it, so that the end behind it is known. */
+static void read_ahead(struct socket_record *record)
+{
+    enum { MOST = 256 * 1024 };
+    int got = 1;
+
+    if (record->ahead == NULL)
+        record->ahead = own_memory(MOST);
+    memmove(record->ahead, record->ahead + record->ahead_taken,
+            (size_t)(record->ahead_size - record->ahead_taken));
+    record->ahead_size -= record->ahead_taken;
+    record->ahead_taken = 0;
+    while (got > 0 && record->ahead_size < MOST) {
+        got =
+            recv(record->socket, record->ahead + record->ahead_size, MOST - record->ahead_size, 0);
+        if (got > 0)
+            record->ahead_size += got;
+    }
+    if (got == 0)
+        record->end_seen = true;
+    if (got == 0 && looks_reset(record))
+        record->was_reset = true;
+    if (got == SOCKET_ERROR && WSAGetLastError() == WSAECONNRESET)
+        record->was_reset = true;
+}
+
+static bool receive_from_ahead(struct socket_record *record, char *bytes, int length, int flags,
+                               int *result)
+{
+    int left = record->ahead_size - record->ahead_taken;
+
+    if (record->was_reset) { /* what came before the reset is lost */
+        WSASetLastError(WSAECONNRESET);
+        *result = SOCKET_ERROR;
+        return true;
+    }
+    if (left == 0 && !record->end_seen)
+        return false;
+    *result = length < left ? length : left;
+    if (*result == 0)
+        return true;
+    memcpy(bytes, record->ahead + record->ahead_taken, (size_t)*result);
+    if (flags & MSG_PEEK)
+        return true;
+    record->ahead_taken += *result;
+    /* The system may have more, and announces it only after a recv that it sees. */
+    if (record->mask & FD_READ && (*result < left || !record->end_seen))
+        give_now(record, FD_READ);
+    return true;
+}
+
+int verifier_WSAEnumNetworkEvents(VERIFIER_AT, SOCKET socket, WSAEVENT event,
+                                  WSANETWORKEVENTS *events)
+{
+    struct place place = at("WSAEnumNetworkEvents", file, line);
+
+    take_lock();
+    struct socket_record *record = use_socket(&place, socket);
+    if (event != NULL)
+        use_event(&place, event);
+    release_lock();
+    int result = WSAEnumNetworkEvents(socket, event, events);
+    if (result == SOCKET_ERROR || record == NULL)
+        return result;
+
+    take_lock();
+    bool closed = events->lNetworkEvents & FD_CLOSE;
+    if (closed && events->iErrorCode[FD_CLOSE_BIT] == 0 && looks_reset(record))
+        record->was_reset = true;
+    if (closed && events->iErrorCode[FD_CLOSE_BIT] != 0)
+        record->was_reset = true;
+    if (events->lNetworkEvents & FD_READ && record->mask & FD_CLOSE && !record->was_reset &&
+        chance(EARLY_CLOSE, record->number, 0, 2)) {
+        read_ahead(record);
+        closed = closed || record->end_seen || record->was_reset;
+    }
+    if (closed) {
+        events->lNetworkEvents &= ~FD_CLOSE;
+        if (!record->close_announced) {
+            events->lNetworkEvents |= FD_CLOSE;
+            events->iErrorCode[FD_CLOSE_BIT] = record->was_reset ? WSAECONNABORTED : 0;
+        }
+        record->close_announced = true;
+    }
+    long more = record->extra & record->mask & ~events->lNetworkEvents;
+    events->lNetworkEvents |= more;
+    for (int bit = 0; bit < FD_MAX_EVENTS; bit++) {
+        if (more & (1L << bit))
+            events->iErrorCode[bit] = 0;
+    }
+    record->extra = 0;
+    release_lock();
+    return result;
+}

@@ -1,0 +1,1040 @@
+/*
+ * operations.h - overlapped operations. A part of verifier.c.
+ *
+ * The verifier stands where Windows' kernel does. It begins the real operation with an OVERLAPPED and
+ * with buffers of its own; a thread of its own takes the completion (system.h), and only then are the
+ * program's buffer and OVERLAPPED written, and the program is notified. So it knows at each moment what
+ * belongs to the system and what the program may touch, and it decides when an operation completes.
+ */
+enum { MOST_BUFFERS = 16 };
+
+enum operation_kind { RECEIVE, SEND, ACCEPT, CONNECT };
+
+enum stage {
+    AT_REST,    /* no operation; the last one has ended, and the program knows it */
+    FAILED_NOW, /* likewise, and the call itself said so */
+    BEGUN,      /* the real one is in progress */
+    HELD,       /* the real one has completed; the program's is still in progress */
+    NOTIFIED,   /* the event is set, the routine or the packet is queued */
+};
+
+/* One for each OVERLAPPED of the program. */
+struct operation {
+    OVERLAPPED real; /* first: its address is that of the operation */
+    struct operation *next_of_chain;
+    struct operation *next, *previous; /* among those that are not at rest */
+    enum operation_kind kind;
+    enum stage stage;
+    struct place place;
+    unsigned serial;
+    SOCKET socket;
+    unsigned socket_number;
+    unsigned nth; /* of its kind on its socket */
+
+    WSAOVERLAPPED *overlapped; /* the program's; NULL: its memory has gone */
+    WSAOVERLAPPED *address;    /* where it is, or was */
+    HANDLE event;
+    LPWSAOVERLAPPED_COMPLETION_ROUTINE routine;
+    struct thread *thread; /* which has begun it */
+    HANDLE port;
+    ULONG_PTR key;
+
+    WSABUF buffers[MOST_BUFFERS]; /* the program's */
+    DWORD buffer_count;
+    char *bytes; /* the verifier's copy */
+    size_t size, capacity;
+    bool buffer_gone;
+
+    SOCKET accepted;       /* ACCEPT */
+    bool caller_is_inside; /* the call that began it has not returned yet */
+    bool cancelled;
+    bool skips_packet; /* FILE_SKIP_COMPLETION_PORT_ON_SUCCESS */
+    bool no_packet;    /* the lowest bit of hEvent asks for that */
+    ULONGLONG due_at;  /* HELD: when it completes for the program */
+    ULONGLONG notified_at;
+    int alertable_waits; /* of its thread, at that time */
+    DWORD transferred;
+    int winsock_error; /* of the result */
+    DWORD error;       /* the same as GetQueuedCompletionStatus says it */
+};
+
+static struct operation *operation_table[TABLE_SIZE];
+static struct operation *operations; /* those that are not at rest */
+static unsigned operations_begun;
+static CONDITION_VARIABLE completed = CONDITION_VARIABLE_INIT;
+
+enum { FILLED_WITH = 0xEE }; /* the buffer of a receive, until it completes */
+#define STATUS_IS_PENDING   ((ULONG_PTR)0x103)
+#define STATUS_IS_FAILED    ((ULONG_PTR)(LONG_PTR)(LONG)0xC0000001)
+#define STATUS_IS_CANCELLED ((ULONG_PTR)(LONG_PTR)(LONG)0xC0000120)
+
+static bool in_progress(const struct operation *operation)
+{
+    return operation->stage >= BEGUN;
+}
+
+static struct operation **operation_chain(const void *overlapped)
+{
+    return &operation_table[((ULONG_PTR)overlapped >> 4) % TABLE_SIZE];
+}
+
+/* The latest operation of this OVERLAPPED. */
+static struct operation *find_operation(const void *overlapped)
+{
+    struct operation *operation = *operation_chain(overlapped);
+    while (operation != NULL && operation->overlapped != overlapped)
+        operation = operation->next_of_chain;
+    return operation;
+}
+
+/* They come from chunks, so that an address can be told to be one, and are never given back. */
+enum { CHUNK = 64, MOST_CHUNKS = 2048 };
+
+static struct operation *chunks[MOST_CHUNKS];
+static int chunk_count;
+static struct operation *unused; /* linked by next_of_chain */
+
+/* Whether a completion or a packet is of one of ours. */
+static bool is_operation(const OVERLAPPED *overlapped)
+{
+    for (int i = 0; i < chunk_count; i++) {
+        const struct operation *operation = (const struct operation *)overlapped;
+        if (operation >= chunks[i] && operation < chunks[i] + CHUNK)
+            return true;
+    }
+    return false;
+}
+
+static struct operation *new_operation(WSAOVERLAPPED *overlapped)
+{
+    if (unused == NULL) {
+        if (chunk_count == MOST_CHUNKS) {
+            say("verifier: too many OVERLAPPED at a time\r\n");
+            ExitProcess(3);
+        }
+        struct operation *chunk = own_memory(CHUNK * sizeof *chunk);
+        chunks[chunk_count++] = chunk;
+        for (int i = 0; i < CHUNK; i++) {
+            chunk[i].next_of_chain = unused;
+            unused = &chunk[i];
+        }
+    }
+    struct operation *operation = unused;
+    unused = operation->next_of_chain;
+    operation->overlapped = overlapped;
+    operation->address = overlapped;
+    operation->next_of_chain = *operation_chain(overlapped);
+    *operation_chain(overlapped) = operation;
+    return operation;
+}
+
+static void drop_operation(struct operation *operation)
+{
+    struct operation **link = operation_chain(operation->address);
+    while (*link != operation)
+        link = &(*link)->next_of_chain;
+    *link = operation->next_of_chain;
+    operation->overlapped = NULL;
+    operation->next_of_chain = unused;
+    unused = operation;
+}
+
+/* ---- when it is over ----------------------------------------------------------------------- */
+
+/* It has ended, and the program knows it. */
+static void put_at_rest(struct operation *operation, enum stage stage)
+{
+    operation->stage = stage;
+    if (operation->previous != NULL)
+        operation->previous->next = operation->next;
+    else
+        operations = operation->next;
+    if (operation->next != NULL)
+        operation->next->previous = operation->previous;
+    operation->next = NULL;
+    operation->previous = NULL;
+    if (operation->overlapped == NULL)
+        drop_operation(operation);
+}
+
+/* The program has learnt that the operations with this event have completed. */
+static void learn_from_event(HANDLE event)
+{
+    struct operation *next;
+    for (struct operation *operation = operations; operation != NULL; operation = next) {
+        next = operation->next;
+        if (operation->event == event && operation->stage == NOTIFIED)
+            put_at_rest(operation, AT_REST);
+    }
+}
+
+static void event_goes(const struct place *place, HANDLE event)
+{
+    for (const struct operation *operation = operations; operation != NULL;
+         operation = operation->next) {
+        if (operation->event == event)
+            broken(RULE_IN_PROGRESS, place, "closes the event of an operation in progress since",
+                   &operation->place);
+    }
+}
+
+/* The program frees memory. */
+static void memory_goes(const struct place *place, const void *memory, size_t size)
+{
+    struct operation *next;
+
+    for (struct operation *operation = operations; operation != NULL; operation = next) {
+        next = operation->next;
+        bool has_overlapped = operation->overlapped != NULL &&
+                              overlaps(memory, size, operation->overlapped, sizeof(WSAOVERLAPPED));
+        bool has_buffer = false;
+        for (DWORD i = 0; i < operation->buffer_count && operation->stage < NOTIFIED; i++)
+            has_buffer = has_buffer || overlaps(memory, size, operation->buffers[i].buf,
+                                                operation->buffers[i].len);
+        if (has_overlapped || has_buffer)
+            broken(RULE_IN_PROGRESS, place,
+                   has_overlapped ? "frees the OVERLAPPED of an operation in progress since"
+                                  : "frees the buffer of an operation in progress since",
+                   &operation->place);
+        operation->buffer_gone = operation->buffer_gone || has_buffer;
+        if (has_overlapped)
+            operation->overlapped = NULL;
+    }
+    for (int i = 0; i < chunk_count; i++) {
+        for (int j = 0; j < CHUNK; j++) {
+            struct operation *operation = &chunks[i][j];
+            if (operation->overlapped != NULL && !in_progress(operation) &&
+                overlaps(memory, size, operation->overlapped, sizeof(WSAOVERLAPPED)))
+                drop_operation(operation);
+        }
+    }
+}
+
+/* ---- the completion ------------------------------------------------------------------------ */
+
+/* Whether the program's memory is there: it may have been a stack, or freed by another function than
+ * free. */
+static bool is_there(const void *memory)
+{
+    MEMORY_BASIC_INFORMATION about;
+    return VirtualQuery(memory, &about, sizeof about) != 0 && about.State == MEM_COMMIT &&
+           (about.Protect & (PAGE_READWRITE | PAGE_WRITECOPY)) != 0;
+}
+
+static bool is_filled(const WSABUF *buffer)
+{
+    for (ULONG i = 0; i < buffer->len; i++) {
+        if ((unsigned char)buffer->buf[i] != FILLED_WITH)
+            return false;
+    }
+    return true;
+}
+
+/* The buffers must be as they were when the operation began. Those of a receive are written now. */
+static void complete_buffers(struct operation *operation)
+{
+    const char *bytes = operation->bytes;
+    size_t left = operation->kind == RECEIVE ? operation->transferred : operation->size;
+    bool changed = false;
+
+    for (DWORD i = 0; i < operation->buffer_count && !operation->buffer_gone; i++) {
+        const WSABUF *buffer = &operation->buffers[i];
+        size_t part = left < buffer->len ? left : buffer->len;
+        if (buffer->len == 0)
+            continue;
+        if (!is_there(buffer->buf)) {
+            operation->buffer_gone = true;
+            broken(RULE_IN_PROGRESS, &operation->place,
+                   "completes, and the memory of its buffer has gone", NULL);
+            return;
+        }
+        if (operation->kind == SEND)
+            changed = changed || memcmp(buffer->buf, bytes, part) != 0;
+        else if (operation->kind == RECEIVE)
+            changed = changed || !is_filled(buffer);
+        if (operation->kind != SEND)
+            memcpy(buffer->buf, bytes, part);
+        bytes += part;
+        left -= part;
+    }
+    if (changed)
+        broken(RULE_IN_PROGRESS, &operation->place,
+               operation->kind == SEND
+                   ? "completes, and the program has changed the bytes meanwhile"
+                   : "completes, and the program has written into its buffer meanwhile",
+               NULL);
+}
+
+/* Writes the result where the program expects it. */
+static void complete_memory(struct operation *operation)
+{
+    WSAOVERLAPPED *overlapped = operation->overlapped;
+
+    complete_buffers(operation);
+    if (overlapped == NULL)
+        return;
+    if (!is_there(overlapped)) {
+        broken(RULE_IN_PROGRESS, &operation->place,
+               "completes, and the memory of its OVERLAPPED has gone", NULL);
+        operation->overlapped = NULL;
+        return;
+    }
+    if (overlapped->Internal != STATUS_IS_PENDING || overlapped->InternalHigh != operation->serial)
+        broken(RULE_IN_PROGRESS, &operation->place,
+               "completes, and its OVERLAPPED was overwritten meanwhile", NULL);
+    overlapped->Internal = operation->error == 0                         ? 0
+                           : operation->error == ERROR_OPERATION_ABORTED ? STATUS_IS_CANCELLED
+                                                                         : STATUS_IS_FAILED;
+    overlapped->InternalHigh = operation->transferred;
+}
+
+static void after_accept(const struct operation *operation)
+{
+    struct socket_record *record = find_socket(operation->accepted);
+    const struct socket_record *listener = find_socket(operation->socket);
+    if (record == NULL || operation->error != 0)
+        return;
+    record->needs_accept_context = true;
+    if (listener != NULL)
+        record->can_overlap = record->can_overlap && listener->can_overlap;
+}
+
+static void after_receive(const struct operation *operation)
+{
+    struct socket_record *record = find_socket(operation->socket);
+    if (record != NULL && operation->error == 0)
+        record->last_received = operation->transferred;
+}
+
+static void after_connect(const struct operation *operation)
+{
+    struct socket_record *record = find_socket(operation->socket);
+    if (record != NULL && operation->error == 0)
+        record->needs_connect_context = true;
+}
+
+static void CALLBACK run_routine(ULONG_PTR parameter)
+{
+    struct operation *operation = (struct operation *)parameter;
+
+    take_lock();
+    struct operation copy = *operation;
+    put_at_rest(operation, AT_REST);
+    release_lock();
+    copy.routine((DWORD)copy.winsock_error, copy.transferred, copy.address, 0);
+}
+
+/* The operation is over for the program, too. by_result: it learns that from the result of the call. */
+static void complete(struct operation *operation, bool by_result)
+{
+    bool skips = by_result && operation->port != NULL && operation->skips_packet;
+
+    complete_memory(operation);
+    if (operation->kind == RECEIVE)
+        after_receive(operation);
+    if (operation->kind == ACCEPT)
+        after_accept(operation);
+    if (operation->kind == CONNECT)
+        after_connect(operation);
+    operation->stage = NOTIFIED;
+    operation->notified_at = GetTickCount64();
+    operation->alertable_waits = operation->thread->alertable_waits;
+    if (operation->event != NULL)
+        SetEvent(operation->event);
+    if (operation->routine != NULL) {
+        if (operation->thread->ended ||
+            !QueueUserAPC(run_routine, operation->thread->handle, (ULONG_PTR)operation)) {
+            broken(RULE_THREAD_ENDS, &operation->place,
+                   "completes, and the thread that began it has ended: its routine never runs",
+                   NULL);
+            put_at_rest(operation, AT_REST);
+        }
+    } else if (operation->port != NULL && !operation->no_packet && !skips) {
+        PostQueuedCompletionStatus(operation->port, operation->transferred, operation->key,
+                                   &operation->real);
+    } else if (by_result || operation->overlapped == NULL) {
+        put_at_rest(operation, AT_REST);
+    }
+    WakeAllConditionVariable(&completed);
+}
+
+/* The real operation has come to its end, with this error of Windows and of Winsock. */
+static void real_completed(struct operation *operation, DWORD transferred, DWORD error,
+                           int winsock_error)
+{
+    const struct socket_record *record = find_socket(operation->socket);
+    bool closed = record == NULL || !record->open || record->number != operation->socket_number;
+
+    if (error != 0 && (operation->cancelled || closed)) {
+        error = ERROR_OPERATION_ABORTED;
+        winsock_error = WSA_OPERATION_ABORTED;
+    }
+    operation->transferred = error == 0 ? transferred : 0;
+    operation->error = error;
+    operation->winsock_error = winsock_error;
+    operation->stage = HELD;
+}
+
+/* An earlier operation of the same kind on the same socket, which must complete first. */
+static const struct operation *earlier_one(const struct operation *operation)
+{
+    for (const struct operation *other = operations; other != NULL; other = other->next) {
+        if (other->socket == operation->socket && other->kind == operation->kind &&
+            other->socket_number == operation->socket_number && other->nth < operation->nth &&
+            other->stage < NOTIFIED && other->kind != ACCEPT)
+            return other;
+    }
+    return NULL;
+}
+
+/* Defined in system.h: the program is notified after so many milliseconds. */
+static void complete_later(struct operation *operation, DWORD milliseconds);
+
+/* ---- the beginning ------------------------------------------------------------------------- */
+
+static bool is_buffer_in_use(const struct operation *operation, const struct operation *other)
+{
+    if (other == operation || other->stage >= NOTIFIED || other->buffer_gone ||
+        (operation->kind == SEND && other->kind == SEND))
+        return false;
+    for (DWORD i = 0; i < operation->buffer_count; i++) {
+        for (DWORD j = 0; j < other->buffer_count; j++) {
+            if (overlaps(operation->buffers[i].buf, operation->buffers[i].len,
+                         other->buffers[j].buf, other->buffers[j].len))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Holds a new operation against those that are in progress. */
+static void compare_with_others(const struct operation *operation)
+{
+    for (const struct operation *other = operations; other != NULL; other = other->next) {
+        if (other == operation)
+            continue;
+        if (other->overlapped == operation->overlapped)
+            broken(RULE_IN_PROGRESS, &operation->place,
+                   "begins with an OVERLAPPED that is still in progress since", &other->place);
+        else if (operation->event != NULL && other->event == operation->event)
+            broken(RULE_ONE_EVENT, &operation->place,
+                   "begins with the event of an operation in progress since", &other->place);
+        if (is_buffer_in_use(operation, other))
+            broken(RULE_IN_PROGRESS, &operation->place,
+                   "is given a buffer that belongs to the system since", &other->place);
+        if (other->socket == operation->socket && other->kind == operation->kind &&
+            other->kind <= SEND && other->stage < NOTIFIED && other->thread != operation->thread)
+            broken(RULE_ONE_THREAD, &operation->place,
+                   "begins while another thread's is in progress since", &other->place);
+    }
+}
+
+/* The textbook's fault: after an echo WSABUF.len is still the length of what was echoed. */
+static void check_length_again(struct socket_record *record, const struct operation *operation)
+{
+    const WSABUF *buffer = &operation->buffers[0];
+    if (operation->buffer_count != 1)
+        return;
+    if (buffer->buf == record->last_buffer && buffer->len == record->last_received &&
+        buffer->len < record->last_asked)
+        broken(RULE_LENGTH_AGAIN, &operation->place,
+               "asks for only as many bytes as the last receive gave: was WSABUF.len set again?",
+               NULL);
+    record->last_buffer = buffer->buf;
+    record->last_asked = buffer->len;
+    record->last_received = 0;
+}
+
+static void gather(struct operation *operation)
+{
+    char *to = operation->bytes;
+    for (DWORD i = 0; i < operation->buffer_count; i++) {
+        memcpy(to, operation->buffers[i].buf, operation->buffers[i].len);
+        to += operation->buffers[i].len;
+    }
+}
+
+/* Begins to record an operation. NULL: it cannot begin, and the error is set. Call it with the lock. */
+static struct operation *begin(const struct place *place, enum operation_kind kind,
+                               struct socket_record *record, WSAOVERLAPPED *overlapped,
+                               LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, const WSABUF *buffers,
+                               DWORD count)
+{
+    size_t size = 0;
+
+    for (DWORD i = 0; i < count; i++) {
+        if (buffers[i].len > INT_MAX) {
+            broken(RULE_LENGTH, place, "is given a negative length in a WSABUF", NULL);
+            WSASetLastError(WSAEFAULT);
+            return NULL;
+        }
+        size += buffers[i].len;
+    }
+    if (record->port != NULL && routine != NULL) {
+        broken(RULE_NOTIFICATION, place, "has a routine, but its socket belongs to a port", NULL);
+        WSASetLastError(WSAEINVAL);
+        return NULL;
+    }
+    if (!record->can_overlap)
+        broken(RULE_OVERLAPPED_FLAG, place,
+               "is overlapped, but its socket was made without WSA_FLAG_OVERLAPPED by",
+               &record->made);
+
+    struct operation *operation = find_operation(overlapped);
+    if (operation == NULL || in_progress(operation))
+        operation = new_operation(overlapped);
+    operation->kind = kind;
+    operation->place = *place;
+    operation->serial = ++operations_begun;
+    operation->socket = record->socket;
+    operation->socket_number = record->number;
+    operation->nth = kind == SEND      ? record->sends++
+                     : kind == RECEIVE ? record->receives++
+                                       : record->accepts++;
+    operation->routine = routine;
+    operation->thread = this_thread_with_lock();
+    operation->port = record->port;
+    operation->key = record->key;
+    operation->skips_packet = record->modes & FILE_SKIP_COMPLETION_PORT_ON_SUCCESS;
+    operation->no_packet = (ULONG_PTR)overlapped->hEvent & 1;
+    operation->event =
+        routine == NULL ? (HANDLE)((ULONG_PTR)overlapped->hEvent & ~(ULONG_PTR)1) : NULL;
+    operation->cancelled = false;
+    operation->buffer_gone = false;
+    operation->caller_is_inside = true;
+    operation->buffer_count = count;
+    for (DWORD i = 0; i < count; i++)
+        operation->buffers[i] = buffers[i];
+    operation->size = size;
+    if (operation->capacity < size) {
+        if (operation->bytes != NULL)
+            HeapFree(GetProcessHeap(), 0, operation->bytes);
+        operation->bytes = own_memory(size);
+        operation->capacity = size;
+    }
+    memset(&operation->real, 0, sizeof operation->real);
+    compare_with_others(operation);
+    if (kind == SEND)
+        gather(operation);
+    if (kind == RECEIVE) {
+        check_length_again(record, operation);
+        for (DWORD i = 0; i < count; i++)
+            memset(buffers[i].buf, FILLED_WITH, buffers[i].len);
+    }
+    overlapped->Internal = STATUS_IS_PENDING;
+    overlapped->InternalHigh = operation->serial;
+    if (operation->event != NULL) {
+        use_event(place, operation->event);
+        ResetEvent(operation->event);
+    }
+    operation->stage = BEGUN;
+    operation->next = operations;
+    operation->previous = NULL;
+    if (operations != NULL)
+        operations->previous = operation;
+    operations = operation;
+    return operation;
+}
+
+/* The real call has returned: 0, WSA_IO_PENDING, or why it failed. Decides what the program's call returns;
+ * only then may the thread of system.h complete the operation. */
+static int returned(struct operation *operation, int error)
+{
+    unsigned number = operation->socket_number, nth = operation->nth;
+
+    take_lock();
+    if (error == 0)
+        real_completed(operation, (DWORD)operation->real.InternalHigh, 0, 0);
+    else if (error == WSA_IO_PENDING && chance(IMMEDIATE, number, nth, 3))
+        SleepConditionVariableSRW(&completed, &lock, 3, 0);
+    else if (error != WSA_IO_PENDING) {
+        operation->overlapped->Internal = STATUS_IS_FAILED;
+        operation->winsock_error = error;
+        operation->error = (DWORD)error;
+        put_at_rest(operation, FAILED_NOW);
+    }
+    operation->caller_is_inside = false;
+    if (operation->stage == HELD) {
+        error = WSA_IO_PENDING;
+        if (operation->error != 0 || earlier_one(operation) != NULL)
+            complete_later(operation, 0);
+        else if (chance(PENDING, number, nth, 3))
+            complete_later(operation, 1 + draw(PENDING, number, nth + 1) % 6);
+        else {
+            error = 0;
+            complete(operation, true);
+        }
+    }
+    release_lock();
+    WSASetLastError(error);
+    return error;
+}
+
+/* The byte count of an overlapped call. */
+static void check_byte_count(const struct place *place, const DWORD *bytes)
+{
+    if (bytes != NULL)
+        broken(RULE_BYTE_COUNT, place,
+               "is overlapped and asks for a byte count: pass NULL, the completion tells it", NULL);
+}
+
+/* The system completes the operations of this socket at a port of ours. False: it is another's. Call
+ * it with the lock. */
+static bool take_over(struct socket_record *record)
+{
+    if (record->is_ours || record->is_foreign)
+        return record->is_ours;
+    HANDLE handle = (HANDLE)record->socket;
+    record->is_ours =
+        CreateIoCompletionPort(handle, system_port, (ULONG_PTR)record, 0) != NULL &&
+        SetFileCompletionNotificationModes(handle, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS);
+    record->is_foreign = !record->is_ours;
+    return record->is_ours;
+}
+
+/* ---- receive and send ---------------------------------------------------------------------- */
+
+static bool lacks_flags(const struct place *place, const DWORD *flags)
+{
+    if (flags != NULL)
+        return false;
+    broken_now(RULE_BYTE_COUNT, place, "is given NULL for its flags, which are needed", NULL);
+    WSASetLastError(WSAEFAULT);
+    return true;
+}
+
+/* Without an OVERLAPPED it is recv. */
+static int receive_now(const struct place *place, SOCKET socket, WSABUF *buffers, DWORD count,
+                       DWORD *bytes, DWORD *flags)
+{
+    if (count != 1) {
+        take_lock();
+        use_socket(place, socket);
+        release_lock();
+        return WSARecv(socket, buffers, count, bytes, flags, NULL, NULL);
+    }
+    int result = receive_bytes(place, socket, buffers->buf, (int)buffers->len, (int)*flags);
+    if (result == SOCKET_ERROR)
+        return SOCKET_ERROR;
+    *flags = 0;
+    if (bytes != NULL)
+        *bytes = (DWORD)result;
+    return 0;
+}
+
+static int receive_overlapped(const struct place *place, SOCKET socket, WSABUF *buffers,
+                              DWORD count, DWORD *bytes, DWORD *flags, WSAOVERLAPPED *overlapped,
+                              LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    struct operation *operation = NULL;
+    WSABUF own;
+    int read_ahead = 0;
+    bool was_ahead = false;
+
+    take_lock();
+    struct socket_record *record = use_socket(place, socket);
+    bool ours = record != NULL && count > 0 && count <= MOST_BUFFERS && take_over(record);
+    if (ours) {
+        check_byte_count(place, bytes);
+        operation = begin(place, RECEIVE, record, overlapped, routine, buffers, count);
+    }
+    if (operation != NULL) {
+        own.buf = operation->bytes;
+        own.len = (ULONG)operation->size;
+        if (own.len > 1 && chance(PIECES, record->number, operation->nth, 3))
+            own.len = 1 + draw(PIECES, record->number, operation->nth + 1) % own.len;
+        was_ahead =
+            own.len > 0 && receive_from_ahead(record, own.buf, (int)own.len, 0, &read_ahead);
+    }
+    release_lock();
+    if (!ours)
+        return WSARecv(socket, buffers, count, bytes, flags, overlapped, routine);
+    if (operation == NULL)
+        return SOCKET_ERROR;
+    int error = 0;
+    if (was_ahead) {
+        operation->real.InternalHigh = (ULONG_PTR)read_ahead;
+        error = read_ahead == SOCKET_ERROR ? WSAECONNRESET : 0;
+    } else if (WSARecv(socket, &own, 1, NULL, flags, &operation->real, NULL) == SOCKET_ERROR) {
+        error = WSAGetLastError();
+    }
+    error = returned(operation, error);
+    if (error == 0 && bytes != NULL)
+        *bytes = operation->transferred;
+    return error == 0 ? 0 : SOCKET_ERROR;
+}
+
+int verifier_WSARecv(VERIFIER_AT, SOCKET socket, WSABUF *buffers, DWORD count, DWORD *bytes,
+                     DWORD *flags, WSAOVERLAPPED *overlapped,
+                     LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    struct place place = at("WSARecv", file, line);
+    if (lacks_flags(&place, flags))
+        return SOCKET_ERROR;
+    if (overlapped == NULL)
+        return receive_now(&place, socket, buffers, count, bytes, flags);
+    return receive_overlapped(&place, socket, buffers, count, bytes, flags, overlapped, routine);
+}
+
+static int send_overlapped(const struct place *place, SOCKET socket, WSABUF *buffers, DWORD count,
+                           DWORD *bytes, DWORD flags, WSAOVERLAPPED *overlapped,
+                           LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    struct operation *operation = NULL;
+    WSABUF own;
+
+    take_lock();
+    struct socket_record *record = use_socket(place, socket);
+    bool ours = record != NULL && count > 0 && count <= MOST_BUFFERS && take_over(record);
+    if (ours) {
+        check_byte_count(place, bytes);
+        operation = begin(place, SEND, record, overlapped, routine, buffers, count);
+    }
+    if (operation != NULL) {
+        own.buf = operation->bytes;
+        own.len = (ULONG)operation->size;
+        if (own.len > 1 && earlier_one(operation) == NULL &&
+            chance(SHORT_SENDS, record->number, operation->nth, 5))
+            own.len = 1 + draw(SHORT_SENDS, record->number, operation->nth + 1) % own.len;
+    }
+    release_lock();
+    if (!ours)
+        return WSASend(socket, buffers, count, bytes, flags, overlapped, routine);
+    if (operation == NULL)
+        return SOCKET_ERROR;
+    int result = WSASend(socket, &own, 1, NULL, flags, &operation->real, NULL);
+    int error = returned(operation, result == 0 ? 0 : WSAGetLastError());
+    if (error == 0 && bytes != NULL)
+        *bytes = operation->transferred;
+    return error == 0 ? 0 : SOCKET_ERROR;
+}
+
+int verifier_WSASend(VERIFIER_AT, SOCKET socket, WSABUF *buffers, DWORD count, DWORD *bytes,
+                     DWORD flags, WSAOVERLAPPED *overlapped,
+                     LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    struct place place = at("WSASend", file, line);
+
+    if (overlapped != NULL)
+        return send_overlapped(&place, socket, buffers, count, bytes, flags, overlapped, routine);
+    if (count != 1) {
+        take_lock();
+        use_socket(&place, socket);
+        release_lock();
+        return WSASend(socket, buffers, count, bytes, flags, NULL, NULL);
+    }
+    int result = send_bytes(&place, socket, buffers->buf, (int)buffers->len, (int)flags);
+    if (result != SOCKET_ERROR && bytes != NULL)
+        *bytes = (DWORD)result;
+    return result == SOCKET_ERROR ? SOCKET_ERROR : 0;
+}
+
+static bool is_socket(HANDLE handle)
+{
+    take_lock();
+    bool known = find_socket((SOCKET)handle) != NULL;
+    release_lock();
+    return known;
+}
+
+/* With a socket ReadFile and WriteFile are WSARecv and WSASend. */
+BOOL verifier_ReadFile(VERIFIER_AT, HANDLE handle, void *bytes, DWORD length, DWORD *done,
+                       OVERLAPPED *overlapped)
+{
+    struct place place = at("ReadFile", file, line);
+    WSABUF buffer = {length, bytes};
+    DWORD flags = 0;
+
+    if (overlapped == NULL || !is_socket(handle))
+        return ReadFile(handle, bytes, length, done, overlapped);
+    return receive_overlapped(&place, (SOCKET)handle, &buffer, 1, NULL, &flags, overlapped, NULL) ==
+           0;
+}
+
+BOOL verifier_WriteFile(VERIFIER_AT, HANDLE handle, const void *bytes, DWORD length, DWORD *done,
+                        OVERLAPPED *overlapped)
+{
+    struct place place = at("WriteFile", file, line);
+    WSABUF buffer = {length, (char *)bytes};
+
+    if (overlapped == NULL || !is_socket(handle))
+        return WriteFile(handle, bytes, length, done, overlapped);
+    return send_overlapped(&place, (SOCKET)handle, &buffer, 1, NULL, 0, overlapped, NULL) == 0;
+}
+
+/* ---- AcceptEx and ConnectEx ---------------------------------------------------------------- */
+
+static LPFN_ACCEPTEX real_accept_ex;
+static LPFN_CONNECTEX real_connect_ex;
+
+static void find_function(SOCKET socket, GUID guid, void *function, DWORD size)
+{
+    DWORD bytes;
+    WSAIoctl(socket, SIO_GET_EXTENSION_FUNCTION_POINTER, &guid, sizeof guid, function, size, &bytes,
+             NULL, NULL);
+}
+
+static void check_address_lengths(const struct place *place, SOCKET listener, DWORD local,
+                                  DWORD remote)
+{
+    struct sockaddr_storage address = {0};
+    int length = sizeof address;
+    DWORD least;
+
+    if (getsockname(listener, (struct sockaddr *)&address, &length) == SOCKET_ERROR)
+        return;
+    least = 16 + (address.ss_family == AF_INET6 ? (DWORD)sizeof(struct sockaddr_in6)
+                                                : (DWORD)sizeof(struct sockaddr_in));
+    if (local < least || remote < least)
+        broken(RULE_CONTEXT, place, "needs 16 bytes more for each address than the address has",
+               NULL);
+}
+
+static BOOL accept_overlapped(const struct place *place, SOCKET listener, SOCKET accepted,
+                              void *buffer, DWORD data_length, DWORD local_length,
+                              DWORD remote_length, DWORD *bytes, OVERLAPPED *overlapped)
+{
+    struct operation *operation = NULL;
+    WSABUF whole = {data_length + local_length + remote_length, buffer};
+    GUID guid = WSAID_ACCEPTEX;
+    int error = 0;
+    bool is_reset = false, is_reset_later = false;
+
+    if (real_accept_ex == NULL)
+        find_function(listener, guid, &real_accept_ex, sizeof real_accept_ex);
+    started(place);
+    take_lock();
+    struct socket_record *record = use_socket(place, listener);
+    use_socket(place, accepted);
+    bool ours = record != NULL && take_over(record);
+    if (ours) {
+        check_address_lengths(place, listener, local_length, remote_length);
+        operation = begin(place, ACCEPT, record, overlapped, NULL, &whole, 1);
+    }
+    if (operation != NULL) {
+        operation->accepted = accepted;
+        is_reset = chance(ACCEPT_RESET, record->number, 2 * operation->nth, 9);
+        is_reset_later = chance(ACCEPT_RESET, record->number, 2 * operation->nth + 1, 9);
+    }
+    release_lock();
+    if (!ours)
+        return real_accept_ex(listener, accepted, buffer, data_length, local_length, remote_length,
+                              bytes, overlapped);
+    if (operation == NULL)
+        return FALSE;
+    if (is_reset) {
+        error = WSAECONNRESET;
+    } else if (is_reset_later) {
+        take_lock();
+        real_completed(operation, 0, ERROR_NETNAME_DELETED, WSAECONNRESET);
+        release_lock();
+        error = WSA_IO_PENDING;
+    } else if (!real_accept_ex(listener, accepted, operation->bytes, data_length, local_length,
+                               remote_length, bytes, &operation->real)) {
+        error = WSAGetLastError();
+    }
+    return returned(operation, error) == 0;
+}
+
+BOOL verifier_AcceptEx(VERIFIER_AT, SOCKET listener, SOCKET accepted, void *buffer,
+                       DWORD data_length, DWORD local_length, DWORD remote_length, DWORD *bytes,
+                       OVERLAPPED *overlapped)
+{
+    struct place place = at("AcceptEx", file, line);
+    return accept_overlapped(&place, listener, accepted, buffer, data_length, local_length,
+                             remote_length, bytes, overlapped);
+}
+
+/* What WSAIoctl gives to the program. */
+static BOOL PASCAL accept_ex(SOCKET listener, SOCKET accepted, void *buffer, DWORD data_length,
+                             DWORD local_length, DWORD remote_length, DWORD *bytes,
+                             OVERLAPPED *overlapped)
+{
+    struct place place = near_last("AcceptEx");
+    return accept_overlapped(&place, listener, accepted, buffer, data_length, local_length,
+                             remote_length, bytes, overlapped);
+}
+
+static BOOL PASCAL connect_ex(SOCKET socket, const struct sockaddr *address, int length,
+                              void *bytes, DWORD size, DWORD *sent, OVERLAPPED *overlapped)
+{
+    struct place place = near_last("ConnectEx");
+    struct operation *operation = NULL;
+    WSABUF first = {size, bytes};
+    int error = 0;
+
+    started(&place);
+    take_lock();
+    struct socket_record *record = use_socket(&place, socket);
+    bool ours = record != NULL && take_over(record);
+    if (record != NULL && !record->bound)
+        broken(RULE_CONTEXT, &place, "needs a socket that bind was called for", NULL);
+    if (ours)
+        operation = begin(&place, CONNECT, record, overlapped, NULL, &first, size != 0);
+    if (operation != NULL)
+        gather(operation);
+    release_lock();
+    if (!ours)
+        return real_connect_ex(socket, address, length, bytes, size, sent, overlapped);
+    if (operation == NULL)
+        return FALSE;
+    if (!real_connect_ex(socket, address, length, size != 0 ? operation->bytes : NULL, size, sent,
+                         &operation->real))
+        error = WSAGetLastError();
+    return returned(operation, error) == 0;
+}
+
+int verifier_WSAIoctl(VERIFIER_AT, SOCKET socket, DWORD command, void *in, DWORD in_size, void *out,
+                      DWORD out_size, DWORD *bytes, WSAOVERLAPPED *overlapped,
+                      LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    static const GUID accept_ex_id = WSAID_ACCEPTEX, connect_ex_id = WSAID_CONNECTEX;
+    struct place place = at("WSAIoctl", file, line);
+
+    take_lock();
+    use_socket(&place, socket);
+    release_lock();
+    int result = WSAIoctl(socket, command, in, in_size, out, out_size, bytes, overlapped, routine);
+    if (result != 0 || command != SIO_GET_EXTENSION_FUNCTION_POINTER || in_size != sizeof(GUID) ||
+        out_size < sizeof real_accept_ex)
+        return result;
+    if (memcmp(in, &accept_ex_id, sizeof accept_ex_id) == 0) {
+        LPFN_ACCEPTEX ours = accept_ex;
+        memcpy(&real_accept_ex, out, sizeof real_accept_ex);
+        memcpy(out, &ours, sizeof ours);
+    } else if (memcmp(in, &connect_ex_id, sizeof connect_ex_id) == 0) {
+        LPFN_CONNECTEX ours = connect_ex;
+        memcpy(&real_connect_ex, out, sizeof real_connect_ex);
+        memcpy(out, &ours, sizeof ours);
+    }
+    return 0;
+}
+
+/* ---- results and cancellation -------------------------------------------------------------- */
+
+/* The program has asked, and so knows. A routine or a packet still comes. */
+static void learn_from_question(struct operation *operation)
+{
+    if (operation->stage == NOTIFIED && operation->routine == NULL &&
+        (operation->port == NULL || operation->no_packet))
+        put_at_rest(operation, AT_REST);
+}
+
+/* Waits for the end, or not. Returns false if it has not come. Call it with the lock. */
+static bool has_ended(const struct place *place, const struct operation *operation, BOOL wait)
+{
+    if (wait && operation->stage < NOTIFIED && in_progress(operation) && operation->event == NULL)
+        broken(RULE_RESULT, place, "is to wait, but the OVERLAPPED has no event: begun by",
+               &operation->place);
+    while (wait && in_progress(operation) && operation->stage < NOTIFIED)
+        SleepConditionVariableSRW(&completed, &lock, INFINITE, 0);
+    return operation->stage == NOTIFIED || !in_progress(operation);
+}
+
+/* False: the operation is not one of ours. Otherwise *error is what it came to. */
+static bool result_of(const struct place *place, OVERLAPPED *overlapped, DWORD *bytes, BOOL wait,
+                      bool for_winsock, int *error)
+{
+    take_lock();
+    struct operation *operation = find_operation(overlapped);
+    bool known = operation != NULL;
+    if (known && operation->stage == FAILED_NOW)
+        broken(RULE_FAILED_AT_ONCE, place, "asks for the result of an operation that failed in",
+               &operation->place);
+    if (known && !has_ended(place, operation, wait)) {
+        *error = WSA_IO_INCOMPLETE;
+    } else if (known) {
+        *error = for_winsock ? operation->winsock_error : (int)operation->error;
+        if (*error == 0)
+            *bytes = operation->transferred;
+        learn_from_question(operation);
+    }
+    release_lock();
+    return known;
+}
+
+BOOL verifier_WSAGetOverlappedResult(VERIFIER_AT, SOCKET socket, WSAOVERLAPPED *overlapped,
+                                     DWORD *bytes, BOOL wait, DWORD *flags)
+{
+    struct place place = at("WSAGetOverlappedResult", file, line);
+    DWORD unused_flags;
+    int error;
+
+    if (flags == NULL) {
+        broken_now(RULE_RESULT, &place, "is given NULL for its flags: Windows ends the program",
+                   NULL);
+        flags = &unused_flags;
+    }
+    take_lock();
+    use_socket(&place, socket);
+    release_lock();
+    if (!result_of(&place, overlapped, bytes, wait, true, &error))
+        return WSAGetOverlappedResult(socket, overlapped, bytes, wait, flags);
+    *flags = 0;
+    WSASetLastError(error);
+    return error == 0;
+}
+
+BOOL verifier_GetOverlappedResult(VERIFIER_AT, HANDLE handle, OVERLAPPED *overlapped, DWORD *bytes,
+                                  BOOL wait)
+{
+    struct place place = at("GetOverlappedResult", file, line);
+    int error;
+
+    if (!result_of(&place, overlapped, bytes, wait, false, &error))
+        return GetOverlappedResult(handle, overlapped, bytes, wait);
+    SetLastError((DWORD)error);
+    return error == 0;
+}
+
+BOOL verifier_HasOverlappedIoCompleted(const OVERLAPPED *overlapped)
+{
+    take_lock();
+    struct operation *operation = find_operation(overlapped);
+    if (operation != NULL)
+        learn_from_question(operation);
+    release_lock();
+    return overlapped->Internal != STATUS_IS_PENDING;
+}
+
+/* Those of the socket that are in progress; only this one, or only the thread's, if they are not NULL.
+ * Returns whether there was one. */
+static bool cancel(SOCKET socket, const OVERLAPPED *overlapped, const struct thread *thread)
+{
+    bool found = false;
+
+    take_lock();
+    for (struct operation *operation = operations; operation != NULL; operation = operation->next) {
+        if (operation->socket != socket || operation->stage >= NOTIFIED ||
+            (overlapped != NULL && operation->overlapped != overlapped) ||
+            (thread != NULL && operation->thread != thread))
+            continue;
+        found = true;
+        operation->cancelled = true;
+        if (operation->stage == BEGUN)
+            CancelIoEx((HANDLE)socket, &operation->real);
+        else
+            complete_later(operation, 0);
+    }
+    release_lock();
+    return found;
+}
+
+BOOL verifier_CancelIoEx(VERIFIER_AT, HANDLE handle, OVERLAPPED *overlapped)
+{
+    at("CancelIoEx", file, line);
+    if (!is_socket(handle))
+        return CancelIoEx(handle, overlapped);
+    if (cancel((SOCKET)handle, overlapped, NULL))
+        return TRUE;
+    /* There may be one that is not ours; otherwise this says that there is none. */
+    return CancelIoEx(handle, overlapped);
+}
+
+BOOL verifier_CancelIo(VERIFIER_AT, HANDLE handle)
+{
+    at("CancelIo", file, line);
+    if (is_socket(handle))
+        cancel((SOCKET)handle, NULL, this_thread());
+    return CancelIo(handle);
+}

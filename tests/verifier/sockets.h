@@ -1,0 +1,554 @@
+/*
+ * sockets.h - the sockets of the program, and the calls that concern nothing else. A part of
+ * verifier.c.
+ */
+struct socket_record {
+    struct socket_record *next; /* in its chain of the table */
+    SOCKET socket;
+    unsigned number; /* the first socket is 1 */
+    bool open;
+    bool can_overlap; /* made with WSA_FLAG_OVERLAPPED */
+    bool exclusive;
+    bool bound;
+    bool non_blocking;
+    bool needs_accept_context;  /* accepted with AcceptEx, without SO_UPDATE_ACCEPT_CONTEXT */
+    bool needs_connect_context; /* connected with ConnectEx, likewise */
+    bool stays_open;            /* a handler of Ctrl+C uses it, and may still be about to */
+    struct place made, closed;
+
+    /* Its events: see events.h. */
+    WSAEVENT event;
+    long mask;
+    long extra;           /* network events that are due beside those of the system */
+    bool send_refused;    /* not by the system, so FD_WRITE is ours to give */
+    bool close_announced; /* FD_CLOSE was given */
+    bool was_reset;
+    bool end_seen;  /* the end of the stream was read ahead */
+    char *ahead;    /* bytes that were received before the program asked */
+    int ahead_size; /* of them, those before ahead_taken have been given */
+    int ahead_taken;
+    unsigned receives, sends, accepts; /* so far: for the decisions */
+    bool shut_down;                    /* by the program: it sends nothing more */
+
+    /* The last overlapped receive: see check_length_again. */
+    const char *last_buffer;
+    ULONG last_asked, last_received;
+
+    /* Its port: see ports.h. */
+    HANDLE port;
+    ULONG_PTR key;
+    UCHAR modes;
+    bool is_ours;    /* its operations complete at system_port */
+    bool is_foreign; /* it belongs to a port that the program does not serve: a thread pool's */
+};
+
+enum { TABLE_SIZE = 4096 };
+
+static struct socket_record *socket_table[TABLE_SIZE];
+static unsigned sockets_made;
+
+/* A call of a thread on a socket, while it lasts; it lives on the stack of that thread. */
+struct call_inside {
+    struct call_inside *next;
+    SOCKET socket;
+    const struct thread *thread;
+    struct place place;
+    bool receives, sends; /* bytes of a stream */
+};
+
+static struct call_inside *calls_inside;
+
+static struct socket_record **chain_of(SOCKET socket)
+{
+    return &socket_table[(socket >> 2) % TABLE_SIZE];
+}
+
+static struct socket_record *find_socket(SOCKET socket)
+{
+    struct socket_record *record = *chain_of(socket);
+    while (record != NULL && record->socket != socket)
+        record = record->next;
+    return record;
+}
+
+/* A handle may be given out again: the record of the closed one is then used again. */
+static struct socket_record *add_socket(const struct place *place, SOCKET socket)
+{
+    struct socket_record *record = find_socket(socket);
+    struct socket_record *next;
+
+    if (record == NULL) {
+        record = own_memory(sizeof *record);
+        record->socket = socket;
+        record->next = *chain_of(socket);
+        *chain_of(socket) = record;
+    }
+    next = record->next;
+    memset(record, 0, sizeof *record);
+    record->next = next;
+    record->socket = socket;
+    record->number = ++sockets_made;
+    record->open = true;
+    record->can_overlap = true;
+    record->made = *place;
+    return record;
+}
+
+/* Looks the socket up for a call; NULL, if there is none or it is closed: then the rule is broken, and
+ * the real call will fail. Call it with the lock. */
+static struct socket_record *use_socket(const struct place *place, SOCKET socket)
+{
+    struct socket_record *record = find_socket(socket);
+
+    if (socket == INVALID_SOCKET) {
+        broken(RULE_UNKNOWN_SOCKET, place,
+               "is given INVALID_SOCKET: was the call that should have made the socket checked?",
+               NULL);
+        return NULL;
+    }
+    if (record == NULL) {
+        broken(RULE_UNKNOWN_SOCKET, place, "is given a number that is not a socket", NULL);
+        return NULL;
+    }
+    if (!record->open) {
+        broken(RULE_CLOSED, place, "uses a socket that was closed by", &record->closed);
+        return NULL;
+    }
+    if (!this_thread_with_lock()->made_by_program)
+        record->stays_open = true;
+    return record;
+}
+
+/* Most calls fail on a socket of AcceptEx before it has the listener's context. True if this one
+ * does. */
+static bool lacks_context(const struct place *place, const struct socket_record *record)
+{
+    if (record == NULL || (!record->needs_accept_context && !record->needs_connect_context))
+        return false;
+    broken(RULE_CONTEXT, place,
+           record->needs_accept_context
+               ? "comes before SO_UPDATE_ACCEPT_CONTEXT; the socket was made by"
+               : "comes before SO_UPDATE_CONNECT_CONTEXT; the socket was made by",
+           &record->made);
+    return true;
+}
+
+/* A call begins that may last. Call it with the lock. */
+static void enter_call(struct call_inside *call, const struct place *place, SOCKET socket,
+                       bool receives, bool sends)
+{
+    *call = (struct call_inside){calls_inside, socket,   this_thread_with_lock(),
+                                 *place,       receives, sends};
+    for (const struct call_inside *other = calls_inside; other != NULL; other = other->next) {
+        if (other->socket == socket && ((receives && other->receives) || (sends && other->sends)))
+            broken(RULE_ONE_THREAD, place, "begins on a socket on which another thread is inside",
+                   &other->place);
+    }
+    calls_inside = call;
+}
+
+static void leave_call(const struct call_inside *call)
+{
+    struct call_inside **link = &calls_inside;
+    while (*link != call)
+        link = &(*link)->next;
+    *link = call->next;
+}
+
+/* ---- make and close ------------------------------------------------------------------------ */
+
+static bool started(const struct place *place);
+
+static SOCKET made_socket(const struct place *place, SOCKET socket, bool can_overlap)
+{
+    DWORD error = GetLastError();
+    if (socket != INVALID_SOCKET) {
+        take_lock();
+        add_socket(place, socket)->can_overlap = can_overlap;
+        release_lock();
+    }
+    SetLastError(error);
+    return socket;
+}
+
+SOCKET verifier_socket(VERIFIER_AT, int family, int type, int protocol)
+{
+    struct place place = at("socket", file, line);
+    started(&place);
+    return made_socket(&place, socket(family, type, protocol), true);
+}
+
+SOCKET verifier_WSASocketA(VERIFIER_AT, int family, int type, int protocol, WSAPROTOCOL_INFOA *info,
+                           GROUP group, DWORD flags)
+{
+    struct place place = at("WSASocket", file, line);
+    started(&place);
+    return made_socket(&place, WSASocketA(family, type, protocol, info, group, flags),
+                       flags & WSA_FLAG_OVERLAPPED);
+}
+
+SOCKET verifier_WSASocketW(VERIFIER_AT, int family, int type, int protocol, WSAPROTOCOL_INFOW *info,
+                           GROUP group, DWORD flags)
+{
+    struct place place = at("WSASocket", file, line);
+    started(&place);
+    return made_socket(&place, WSASocketW(family, type, protocol, info, group, flags),
+                       flags & WSA_FLAG_OVERLAPPED);
+}
+
+int verifier_closesocket(VERIFIER_AT, SOCKET socket)
+{
+    struct place place = at("closesocket", file, line);
+    const struct thread *self = this_thread();
+    bool known = true;
+
+    take_lock();
+    struct socket_record *record = find_socket(socket);
+    if (record != NULL && !record->open) {
+        broken(RULE_CLOSED, &place, "closes a socket that was closed already by", &record->closed);
+        known = false;
+    } else {
+        known = use_socket(&place, socket) != NULL;
+    }
+    for (const struct call_inside *call = calls_inside; known && call != NULL; call = call->next) {
+        if (call->socket == socket && call->thread != self)
+            broken(RULE_CLOSED_BESIDE, &place, "closes a socket while another thread is inside",
+                   &call->place);
+    }
+    if (known) {
+        record->open = false;
+        record->closed = place;
+        if (record->ahead != NULL)
+            HeapFree(GetProcessHeap(), 0, record->ahead);
+        record->ahead = NULL;
+    }
+    release_lock();
+    /* With the socket its number may be given out again, so nothing is done to it after this. */
+    return closesocket(known ? socket : INVALID_SOCKET);
+}
+
+/* ---- the listener -------------------------------------------------------------------------- */
+
+int verifier_bind(VERIFIER_AT, SOCKET socket, const struct sockaddr *address, int length)
+{
+    struct place place = at("bind", file, line);
+    take_lock();
+    struct socket_record *record = use_socket(&place, socket);
+    release_lock();
+    int result = bind(socket, address, length);
+    if (result == 0 && record != NULL)
+        record->bound = true;
+    return result;
+}
+
+int verifier_listen(VERIFIER_AT, SOCKET socket, int backlog)
+{
+    struct place place = at("listen", file, line);
+    take_lock();
+    const struct socket_record *record = use_socket(&place, socket);
+    if (record != NULL && !record->exclusive)
+        broken(
+            RULE_EXCLUSIVE, &place,
+            "listens at a port that others may take: SO_EXCLUSIVEADDRUSE was not set before bind",
+            NULL);
+    release_lock();
+    return listen(socket, backlog);
+}
+
+/* What accept has given. It has inherited the listener's events. */
+static SOCKET accepted_socket(const struct place *place, SOCKET listener, SOCKET accepted)
+{
+    DWORD error = GetLastError();
+    if (accepted != INVALID_SOCKET) {
+        take_lock();
+        const struct socket_record *from = find_socket(listener);
+        struct socket_record *record = add_socket(place, accepted);
+        if (from != NULL) {
+            record->can_overlap = from->can_overlap;
+            record->event = from->event;
+            record->mask = from->mask;
+            record->non_blocking = from->non_blocking;
+        }
+        release_lock();
+    }
+    SetLastError(error);
+    return accepted;
+}
+
+/* Defined in events.h: gives the network events again, a little later. */
+static void give_later(struct socket_record *record, long network_events, DWORD milliseconds);
+
+/* An accept that fails though there is a client: true, with the error set. Only a thread that would not
+ * wait anyway is treated so: the client is still there, and FD_ACCEPT comes again for it. */
+static bool accept_fails(struct socket_record *record)
+{
+    int error = 0;
+
+    if (record == NULL || !record->non_blocking)
+        return false;
+    record->accepts++;
+    if (chance(ACCEPT_RESET, record->number, record->accepts, 5))
+        error = WSAECONNRESET;
+    else if (kind_is_on[ACCEPT_FULL] && seed != 0 && record->accepts > 1 &&
+             record->accepts % 3 == seed % 3)
+        error = WSAEMFILE;
+    if (error == 0)
+        return false;
+    give_later(record, FD_ACCEPT, 1);
+    WSASetLastError(error);
+    return true;
+}
+
+SOCKET verifier_accept(VERIFIER_AT, SOCKET socket, struct sockaddr *address, int *length)
+{
+    struct place place = at("accept", file, line);
+    struct call_inside call;
+
+    take_lock();
+    struct socket_record *record = use_socket(&place, socket);
+    bool fails = accept_fails(record);
+    if (!fails)
+        enter_call(&call, &place, socket, false, false);
+    release_lock();
+    if (fails)
+        return INVALID_SOCKET;
+    SOCKET accepted = accept(socket, address, length);
+    int error = WSAGetLastError();
+    take_lock();
+    leave_call(&call);
+    release_lock();
+    WSASetLastError(error);
+    return accepted_socket(&place, socket, accepted);
+}
+
+SOCKET verifier_WSAAccept(VERIFIER_AT, SOCKET socket, struct sockaddr *address, int *length,
+                          LPCONDITIONPROC condition, DWORD_PTR data)
+{
+    if (condition == NULL)
+        return verifier_accept(file, line, socket, address, length);
+    struct place place = at("WSAAccept", file, line);
+    return accepted_socket(&place, socket, WSAAccept(socket, address, length, condition, data));
+}
+
+int verifier_connect(VERIFIER_AT, SOCKET socket, const struct sockaddr *address, int length)
+{
+    struct place place = at("connect", file, line);
+    struct call_inside call;
+
+    take_lock();
+    use_socket(&place, socket);
+    enter_call(&call, &place, socket, false, false);
+    release_lock();
+    int result = connect(socket, address, length);
+    int error = WSAGetLastError();
+    take_lock();
+    leave_call(&call);
+    release_lock();
+    WSASetLastError(error);
+    return result;
+}
+
+/* ---- bytes --------------------------------------------------------------------------------- */
+
+static bool is_negative(const struct place *place, int length)
+{
+    if (length >= 0)
+        return false;
+    broken_now(RULE_LENGTH, place,
+               "is given a negative length: was the result of the call before checked?", NULL);
+    WSASetLastError(WSAEFAULT);
+    return true;
+}
+
+static int send_bytes(const struct place *place, SOCKET socket, const char *bytes, int length,
+                      int flags)
+{
+    struct call_inside call;
+
+    if (is_negative(place, length))
+        return SOCKET_ERROR;
+    take_lock();
+    struct socket_record *record = use_socket(place, socket);
+    if (record != NULL && record->non_blocking) {
+        unsigned nth = record->sends++;
+        if (chance(REFUSALS, record->number, nth, 4)) {
+            if (record->mask & FD_WRITE)
+                give_later(record, FD_WRITE, draw(REFUSALS, record->number, nth + 1) % 8);
+            release_lock();
+            WSASetLastError(WSAEWOULDBLOCK);
+            return SOCKET_ERROR;
+        }
+        if (length > 1 && chance(REFUSALS, record->number, ~nth, 4))
+            length = 1 + (int)(draw(REFUSALS, record->number, nth + 2) % (unsigned)length);
+    }
+    enter_call(&call, place, socket, false, true);
+    release_lock();
+    int result = send(socket, bytes, length, flags);
+    int error = WSAGetLastError();
+    take_lock();
+    leave_call(&call);
+    release_lock();
+    WSASetLastError(error);
+    return result;
+}
+
+int verifier_send(VERIFIER_AT, SOCKET socket, const char *bytes, int length, int flags)
+{
+    struct place place = at("send", file, line);
+    return send_bytes(&place, socket, bytes, length, flags);
+}
+
+/* Defined in events.h: bytes, or an end, that were read ahead. False: there are none. */
+static bool receive_from_ahead(struct socket_record *record, char *bytes, int length, int flags,
+                               int *result);
+
+static int receive_bytes(const struct place *place, SOCKET socket, char *bytes, int length,
+                         int flags)
+{
+    struct call_inside call;
+    int result;
+
+    if (is_negative(place, length))
+        return SOCKET_ERROR;
+    take_lock();
+    struct socket_record *record = use_socket(place, socket);
+    if (record != NULL && length > 1 && !(flags & (MSG_PEEK | MSG_WAITALL | MSG_OOB)) &&
+        chance(PIECES, record->number, record->receives++, 3))
+        length = 1 + (int)(draw(PIECES, record->number, record->receives) % (unsigned)length);
+    if (record != NULL && receive_from_ahead(record, bytes, length, flags, &result)) {
+        release_lock();
+        return result;
+    }
+    enter_call(&call, place, socket, !(flags & MSG_PEEK), false);
+    release_lock();
+    result = recv(socket, bytes, length, flags);
+    int error = WSAGetLastError();
+    take_lock();
+    leave_call(&call);
+    if (result > 0 && record != NULL && record->mask & FD_READ &&
+        chance(EMPTY_READ, record->number, record->receives, 4))
+        give_later(record, FD_READ, 2);
+    release_lock();
+    WSASetLastError(error);
+    return result;
+}
+
+int verifier_recv(VERIFIER_AT, SOCKET socket, char *bytes, int length, int flags)
+{
+    struct place place = at("recv", file, line);
+    return receive_bytes(&place, socket, bytes, length, flags);
+}
+
+/* ---- the rest ------------------------------------------------------------------------------ */
+
+/* Fails a call that Windows lets fail. */
+static int not_connected(void)
+{
+    release_lock();
+    WSASetLastError(WSAENOTCONN);
+    return SOCKET_ERROR;
+}
+
+int verifier_shutdown(VERIFIER_AT, SOCKET socket, int how)
+{
+    struct place place = at("shutdown", file, line);
+    take_lock();
+    if (lacks_context(&place, use_socket(&place, socket)))
+        return not_connected();
+    struct socket_record *record = find_socket(socket);
+    if (record != NULL)
+        record->shut_down = true;
+    release_lock();
+    return shutdown(socket, how);
+}
+
+int verifier_getpeername(VERIFIER_AT, SOCKET socket, struct sockaddr *address, int *length)
+{
+    struct place place = at("getpeername", file, line);
+    take_lock();
+    if (lacks_context(&place, use_socket(&place, socket)))
+        return not_connected();
+    release_lock();
+    return getpeername(socket, address, length);
+}
+
+int verifier_getsockname(VERIFIER_AT, SOCKET socket, struct sockaddr *address, int *length)
+{
+    struct place place = at("getsockname", file, line);
+    take_lock();
+    const struct socket_record *record = use_socket(&place, socket);
+    if (record != NULL && record->needs_accept_context && lacks_context(&place, record))
+        return not_connected();
+    release_lock();
+    return getsockname(socket, address, length);
+}
+
+int verifier_setsockopt(VERIFIER_AT, SOCKET socket, int level, int option, const char *value,
+                        int length)
+{
+    struct place place = at("setsockopt", file, line);
+    bool updates = level == SOL_SOCKET &&
+                   (option == SO_UPDATE_ACCEPT_CONTEXT || option == SO_UPDATE_CONNECT_CONTEXT);
+
+    take_lock();
+    struct socket_record *record = use_socket(&place, socket);
+    if (!updates && lacks_context(&place, record))
+        return not_connected();
+    if (record != NULL && level == SOL_SOCKET && option == SO_EXCLUSIVEADDRUSE) {
+        if (record->bound)
+            broken(RULE_EXCLUSIVE, &place, "sets SO_EXCLUSIVEADDRUSE after bind: too late", NULL);
+        else
+            record->exclusive = true;
+    }
+    release_lock();
+    int result = setsockopt(socket, level, option, value, length);
+    if (result == 0 && record != NULL && updates) {
+        record->needs_accept_context = false;
+        record->needs_connect_context = false;
+    }
+    return result;
+}
+
+int verifier_getsockopt(VERIFIER_AT, SOCKET socket, int level, int option, char *value, int *length)
+{
+    struct place place = at("getsockopt", file, line);
+    bool asks_for_time = level == SOL_SOCKET && option == SO_CONNECT_TIME; /* allowed at any time */
+    take_lock();
+    const struct socket_record *record = use_socket(&place, socket);
+    if (!asks_for_time && lacks_context(&place, record))
+        return not_connected();
+    release_lock();
+    return getsockopt(socket, level, option, value, length);
+}
+
+int verifier_ioctlsocket(VERIFIER_AT, SOCKET socket, long command, u_long *argument)
+{
+    struct place place = at("ioctlsocket", file, line);
+    take_lock();
+    struct socket_record *record = use_socket(&place, socket);
+    release_lock();
+    int result = ioctlsocket(socket, command, argument);
+    if (result == 0 && record != NULL && command == (long)FIONBIO)
+        record->non_blocking = *argument != 0;
+    if (result == 0 && record != NULL && command == (long)FIONREAD)
+        *argument += (u_long)(record->ahead_size - record->ahead_taken);
+    return result;
+}
+
+static void check_set(const struct place *place, const fd_set *set)
+{
+    for (u_int i = 0; set != NULL && i < set->fd_count; i++)
+        use_socket(place, set->fd_array[i]);
+}
+
+int verifier_select(VERIFIER_AT, int ignored, fd_set *readable, fd_set *writable, fd_set *others,
+                    const struct timeval *timeout)
+{
+    struct place place = at("select", file, line);
+    take_lock();
+    check_set(&place, readable);
+    check_set(&place, writable);
+    check_set(&place, others);
+    release_lock();
+    return select(ignored, readable, writable, others, (struct timeval *)timeout);
+}

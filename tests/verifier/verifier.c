@@ -1,0 +1,156 @@
+/*
+ * verifier.c - a Winsock as strict as its documentation and as unkind as Windows may be. See
+ * verifier.h; the parts are included below, in the order in which they use each other.
+ */
+#define VERIFIER_ITSELF
+#include "verifier.h"
+#include "real.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#ifdef _MSC_VER
+#pragma comment(lib, "ws2_32")
+#endif
+
+static HANDLE system_port; /* the real operations complete here */
+static bool under_wine;    /* which does not tell a reset from an end */
+
+#include "report.h"
+#include "unkindness.h"
+#include "memory.h"
+#include "sockets.h"
+#include "events.h"
+#include "operations.h"
+#include "ports.h"
+#include "system.h"
+
+static int startups;
+static struct place last_cleanup;
+
+/* Whether Winsock has been started; otherwise the call breaks a rule. */
+static bool started(const struct place *place)
+{
+    take_lock();
+    if (startups == 0 && last_cleanup.file != NULL)
+        broken(RULE_STARTUP, place, "comes after the last WSACleanup, which is", &last_cleanup);
+    else if (startups == 0)
+        broken(RULE_STARTUP, place, "comes before WSAStartup", NULL);
+    release_lock();
+    return startups > 0;
+}
+
+int verifier_WSAStartup(VERIFIER_AT, WORD version, WSADATA *data)
+{
+    at("WSAStartup", file, line);
+    int result = WSAStartup(version, data);
+    take_lock();
+    startups += result == 0;
+    release_lock();
+    return result;
+}
+
+static void say_what_is_open(void)
+{
+    for (int i = 0; i < TABLE_SIZE; i++) {
+        for (struct socket_record *socket = socket_table[i]; socket != NULL;
+             socket = socket->next) {
+            if (socket->open && !socket->stays_open)
+                broken(RULE_LEFT_OPEN, &socket->made, "made a socket that is never closed", NULL);
+        }
+        for (struct event_record *event = event_table[i]; event != NULL; event = event->next) {
+            /* Another thread may still be about to set an event that it has used: it may stay. */
+            if (event->open && !event->shared)
+                broken(RULE_LEFT_OPEN, &event->made, "made an event that is never closed", NULL);
+        }
+    }
+    for (struct port_record *port = ports; port != NULL; port = port->next) {
+        if (port->open)
+            broken(RULE_LEFT_OPEN, &port->made, "made a port that is never closed", NULL);
+    }
+}
+
+static void say_what_is_in_progress(void)
+{
+    for (struct operation *operation = operations; operation != NULL; operation = operation->next) {
+        bool never_ran = operation->stage == NOTIFIED && operation->routine != NULL;
+        broken(never_ran ? RULE_ALERTABLE : RULE_LEFT_OPEN, &operation->place,
+               operation->stage < NOTIFIED ? "is still in progress at the end"
+               : never_ran                 ? "has completed, and its routine never ran"
+               : operation->port != NULL   ? "has completed, and its packet was never taken"
+                                           : "has completed, and the program never asked how",
+               NULL);
+    }
+}
+
+int verifier_WSACleanup(VERIFIER_AT)
+{
+    struct place place = at("WSACleanup", file, line);
+
+    take_lock();
+    if (startups == 0)
+        broken(RULE_STARTUP, &place, "comes more often than WSAStartup", NULL);
+    else
+        startups--;
+    if (startups == 0) {
+        last_cleanup = place;
+        say_what_is_in_progress();
+    }
+    release_lock();
+    return WSACleanup();
+}
+
+/* The program ends in order. Returns its exit status. */
+static int end_verifier(int status)
+{
+    static const struct place end = {"the program", NULL, 0, false};
+    char line[100];
+
+    if (status == 0) {
+        take_lock();
+        say_what_is_in_progress();
+        say_what_is_open();
+        if (startups > 0)
+            broken(RULE_STARTUP, &end, "ends without WSACleanup", NULL);
+        release_lock();
+    }
+    if (rules_broken == 0)
+        return status;
+    snprintf(line, sizeof line, "verifier: %d %s broken\r\n", rules_broken,
+             rules_broken == 1 ? "rule" : "rules");
+    say(line);
+    return status == 0 ? 3 : status;
+}
+
+void verifier_exit(VERIFIER_AT, int status)
+{
+    at("exit", file, line);
+    exit(end_verifier(status));
+}
+
+static void start_verifier(void)
+{
+    thread_slot = TlsAlloc();
+    under_wine = GetProcAddress(GetModuleHandleA("ntdll"), "wine_get_version") != NULL;
+    choose_kinds();
+    start_memory();
+    AddVectoredExceptionHandler(1, explain_crash);
+    system_port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
+    HANDLE thread = CreateThread(NULL, 0, run_system, NULL, 0, NULL);
+    if (system_port == NULL || thread == NULL) {
+        say("verifier: the system's part cannot start\r\n");
+        ExitProcess(3);
+    }
+    CloseHandle(thread);
+}
+
+/* The program's main, under its new name: whatever it takes and gives, the arguments do no harm. */
+int verified_main();
+
+int main(int argc, char **argv)
+{
+    start_verifier();
+    this_thread()->made_by_program = true;
+    return end_verifier(verified_main(argc, argv));
+}
