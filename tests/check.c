@@ -2,8 +2,8 @@
  * check.c - checks the behaviour of the servers and clients.
  *
  *     check.exe [--only WORD] [--program NAME] [--options WORDS] [--storm SECONDS] [--kill]
- *               FOLDER ...
- *     check.exe --exercise NAME [--stop-at-failure] FOLDER
+ *               [--verify SEEDS | --seed N] FOLDER ...
+ *     check.exe --exercise NAME [--stop-at-failure] [--verify SEEDS | --seed N] FOLDER
  *
  * FOLDER holds the programs of a chapter (build\ch21_event_select). Each of them is started as a
  * child process on a free port. Several programs are checked side by side. One line a check:
@@ -11,6 +11,7 @@
  *     ok       the program behaves
  *     FAIL     it does not: what was expected, what came, where to look
  *     TIMEOUT  it did not do in time what it should: which wait never ended
+ *     RULE     it broke a rule of Winsock: which rule, which call, which line
  *     ENV      the machine is in the way, not the program
  *     skip     cannot be checked here, with the reason
  *
@@ -18,7 +19,9 @@
  * if none failed, 1 if one did, 2 for a wrong command line. All of it is also written to a report
  * in FOLDER, together with --compiler NAME. Only checks whose name contains WORD are run with
  * --only; --options are more arguments for the servers; --kill ends them by force instead of
- * Ctrl+C, for a server that is not finished; --storm makes the mixed storm longer:
+ * Ctrl+C, for a server that is not finished; --verify 3 is for programs with the verifier, and runs all checks
+ * with the seeds 1, 2 and 3; --seed runs them with one (0: the rules alone); --storm makes the mixed
+ * storm longer:
  *
  *     check.exe --only storm --storm 300 --options "--threads 4" build\ch23_iocp
  *
@@ -73,11 +76,25 @@ static int wrong_exercise(const char *name)
     return 2;
 }
 
+/* ch21_event_select of build\ch21_event_select */
+static const char *last_part(const char *folder)
+{
+    const char *last = folder;
+    for (const char *c = folder; *c != '\0'; c++) {
+        if ((*c == '\\' || *c == '/') && c[1] != '\0')
+            last = c + 1;
+    }
+    return last;
+}
+
 /* ---- one check ----------------------------------------------------------------------------- */
 
 static int passed, failed, skipped;
 static bool stop_at_failure;
 static const char *compiler = "unknown";
+static const struct exercise *exercise; /* NULL: the checks of a chapter */
+static int seed;                        /* of the verifier, if it is there */
+static int seeds;                       /* not 0: the checks are run with each from 1 to it */
 
 static void talk_to_server(const struct check *check)
 {
@@ -89,9 +106,19 @@ static void talk_to_server(const struct check *check)
     stop_server(&server);
 }
 
-static void run_check(const struct check *check, const char *chapter, const char *program)
+/* How to see the same trouble again. */
+static void say_again(const struct check *check, const char *folder, const char *program)
 {
-    static const char *const words[] = {"ok", "FAIL", "TIMEOUT", "ENV", "skip"};
+    say("         again: build\\tests\\check.exe --seed %d ", seed);
+    if (exercise != NULL)
+        say("--exercise %s \"%s\"\n", exercise->name, folder);
+    else
+        say("--program %s --only \"%s\" \"%s\"\n", program, check->name, folder);
+}
+
+static void run_check(const struct check *check, const char *folder, const char *program)
+{
+    static const char *const words[] = {"ok", "FAIL", "TIMEOUT", "RULE", "ENV", "skip"};
     const struct noted *noted = noted_trouble();
     double begun = now_ms();
 
@@ -100,13 +127,17 @@ static void run_check(const struct check *check, const char *chapter, const char
         check->run();
     else
         talk_to_server(check);
-    say("%-7s  %s %s: %s", words[noted->verdict], chapter, program, check->name);
+    say("%-7s  %s %s: %s", words[noted->verdict], last_part(folder), program, check->name);
+    if (verified)
+        say(", seed %d", seed);
     if (noted->verdict == PASSED)
         say(" (%.1f s)\n", (now_ms() - begun) / 1000);
     else if (noted->verdict == SKIPPED)
         say(": %s\n", noted->what);
     else
         say("\n         %s\n         look at: %s\n", noted->what, noted->hint);
+    if (verified && noted->verdict != PASSED && noted->verdict != SKIPPED)
+        say_again(check, folder, program);
     passed += noted->verdict == PASSED;
     skipped += noted->verdict == SKIPPED;
     failed += noted->verdict != PASSED && noted->verdict != SKIPPED;
@@ -129,17 +160,6 @@ static void choose_program(const char *folder, const char *program)
     snprintf(program_path, sizeof program_path, "%s\\%s.exe", folder, program);
 }
 
-/* ch21_event_select of build\ch21_event_select */
-static const char *last_part(const char *folder)
-{
-    const char *last = folder;
-    for (const char *c = folder; *c != '\0'; c++) {
-        if ((*c == '\\' || *c == '/') && c[1] != '\0')
-            last = c + 1;
-    }
-    return last;
-}
-
 static void run_checks(const struct check *checks, const char *folder, const char *program,
                        const char *only)
 {
@@ -147,7 +167,7 @@ static void run_checks(const struct check *checks, const char *folder, const cha
         if (stop_at_failure && failed > 0)
             return;
         if (only == NULL || strstr(check->name, only) != NULL)
-            run_check(check, last_part(folder), program);
+            run_check(check, folder, program);
     }
 }
 
@@ -177,20 +197,41 @@ static void check_program(const char *folder, const char *program, const char *o
     }
 }
 
-/* The checks of the exercise itself, then those of the chapter that must still hold. */
-static void run_exercise(const char *folder, const struct exercise *exercise)
+/* The programs that are started from now on inherit it. */
+static void choose_seed(int number)
 {
-    choose_program(folder, "server");
+    char text[20];
+
+    seed = number;
+    verified = true;
+    snprintf(text, sizeof text, "%d", number);
+    SetEnvironmentVariableA("VERIFIER_SEED", text);
+}
+
+/* The checks of the exercise itself, then those of the chapter that must still hold. */
+static void run_exercise_checks(const char *folder)
+{
     run_checks(exercise->checks, folder, "server", NULL);
     for (int i = 0; i < MOST_REUSED && exercise->reused[i] != NULL; i++)
         run_checks(server_checks, folder, "server", exercise->reused[i]);
+}
+
+static void run_exercise(const char *folder)
+{
+    choose_program(folder, "server");
+    if (seeds == 0)
+        run_exercise_checks(folder);
+    for (int i = 1; i <= seeds; i++) {
+        choose_seed(i);
+        run_exercise_checks(folder);
+    }
     if (failed > 0) {
         char command[COMMAND_SIZE];
         say("For a hint: %s\n", hint_command(command, last_part(folder), exercise->name, 1));
     }
 }
 
-static void check_exercise(const char *folder, const struct exercise *exercise)
+static void check_exercise(const char *folder)
 {
     struct statement statement;
 
@@ -204,7 +245,7 @@ static void check_exercise(const char *folder, const struct exercise *exercise)
     } else {
         say("%s: %s\n", exercise->name, statement.goal);
         if (has_program(folder, "server")) {
-            run_exercise(folder, exercise);
+            run_exercise(folder);
         } else {
             say("ENV      %s: no server to check: is it built?\n", last_part(folder));
             failed++;
@@ -217,12 +258,13 @@ static void check_exercise(const char *folder, const struct exercise *exercise)
 
 /* ---- side by side -------------------------------------------------------------------------- */
 
-enum { SIDE_BY_SIDE = 5, MAX_FOLDERS = 64, PROGRAMS = 4, MAX_TASKS = PROGRAMS * MAX_FOLDERS };
+enum { SIDE_BY_SIDE = 5, MAX_FOLDERS = 64, PROGRAMS = 4, MAX_TASKS = 2048 };
 
 /* The checks of one program, by another check.exe. */
 struct task {
     const char *folder;
     const char *program;
+    int seed;
     struct process process;
 };
 
@@ -231,13 +273,15 @@ static int task_count, tasks_started;
 
 static bool start_task(struct task *task, const char *only)
 {
-    char command[600];
+    char command[600], with_seed[20] = "";
 
+    if (verified)
+        snprintf(with_seed, sizeof with_seed, " --seed %d", task->seed);
     /* Without a path: the system looks in the folder of this program first. Its full path may have
      * letters that the code page lacks. */
     snprintf(command, sizeof command,
-             "check --program \"%s\" --options \"%s\" --storm %d%s%s%s%s \"%s\"", task->program,
-             server_options, storm_seconds, kill_servers ? " --kill" : "",
+             "check --program \"%s\" --options \"%s\" --storm %d%s%s%s%s%s \"%s\"", task->program,
+             server_options, storm_seconds, with_seed, kill_servers ? " --kill" : "",
              only != NULL ? " --only \"" : "", only != NULL ? only : "", only != NULL ? "\"" : "",
              task->folder);
     return start_process(&task->process, command, NULL, "");
@@ -296,6 +340,15 @@ static bool say_and_count(struct task *task, const char *only)
     return counted;
 }
 
+/* One for each seed. */
+static void add_tasks(const char *folder, const char *program)
+{
+    int first = seeds > 0 ? 1 : seed, last = seeds > 0 ? seeds : seed;
+
+    for (int i = first; i <= last && task_count < MAX_TASKS; i++)
+        tasks[task_count++] = (struct task){.folder = folder, .program = program, .seed = i};
+}
+
 /* Fills tasks with the programs of the folders, or with this program of each. */
 static void find_tasks(const char *const *folders, int count, const char *program)
 {
@@ -306,10 +359,8 @@ static void find_tasks(const char *const *folders, int count, const char *progra
         int before = task_count;
         for (int j = 0; j < (program != NULL ? 1 : PROGRAMS); j++) {
             const char *name = program != NULL ? program : programs[j];
-            if (has_program(folders[i], name)) {
-                tasks[task_count].folder = folders[i];
-                tasks[task_count++].program = name;
-            }
+            if (has_program(folders[i], name))
+                add_tasks(folders[i], name);
         }
         if (task_count == before)
             no_program(folders[i]);
@@ -351,8 +402,9 @@ static void check_side_by_side(const char *const *folders, int count, const char
 static int usage(void)
 {
     fprintf(stderr, "usage: check [--only WORD] [--program NAME] [--options WORDS] "
-                    "[--storm SECONDS] [--kill] FOLDER ...\n"
-                    "       check --exercise NAME [--stop-at-failure] FOLDER\n");
+                    "[--storm SECONDS] [--kill] [--verify SEEDS | --seed N] FOLDER ...\n"
+                    "       check --exercise NAME [--stop-at-failure] [--verify SEEDS | --seed N] "
+                    "FOLDER\n");
     return 2;
 }
 
@@ -384,6 +436,10 @@ int main(int argc, char **argv)
             server_options = argv[++i];
         else if (strcmp(argv[i], "--storm") == 0 && i + 1 < argc && atoi(argv[i + 1]) > 0)
             storm_seconds = atoi(argv[++i]);
+        else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
+            choose_seed(atoi(argv[++i]));
+        else if (strcmp(argv[i], "--verify") == 0 && i + 1 < argc && atoi(argv[i + 1]) > 0)
+            seeds = atoi(argv[++i]);
         else if (strcmp(argv[i], "--compiler") == 0 && i + 1 < argc)
             compiler = argv[++i];
         else if (strcmp(argv[i], "--kill") == 0)
@@ -399,7 +455,7 @@ int main(int argc, char **argv)
     }
     if (count == 0 || (name != NULL && count > 1))
         return usage();
-    const struct exercise *exercise = name != NULL ? find_exercise(name) : NULL;
+    exercise = name != NULL ? find_exercise(name) : NULL;
     if (name != NULL && exercise == NULL)
         return wrong_exercise(name);
     if (kill_servers)
@@ -407,9 +463,10 @@ int main(int argc, char **argv)
     start_winsock();
     CloseHandle(CreateThread(NULL, 0, end_after_a_while, NULL, 0, NULL));
     fill_pattern();
+    verified = verified || seeds > 0;
     if (exercise != NULL)
-        check_exercise(folders[0], exercise);
-    else if (count == 1 && program != NULL)
+        check_exercise(folders[0]);
+    else if (count == 1 && program != NULL && seeds == 0)
         check_program(folders[0], program, only);
     else
         check_side_by_side(folders, count, program, only);

@@ -73,7 +73,7 @@ void run_client(const char *arguments, const void *bytes, size_t length, bool ke
         WaitForSingleObject(thread, INFINITE);
         CloseHandle(thread);
     }
-    end_process(&client);
+    end_program(&client);
 }
 
 static void run_against(enum script script, const void *bytes, size_t length, bool keep_open,

@@ -53,11 +53,11 @@ void expect_no_leak(const char *options, void (*visit)(int port, int number))
         return;
     for (int i = 1; i <= COUNT && !in_trouble(); i++) {
         if (i == WARM_UP)
-            measured = measure(&server.process, &before);
+            measured = measure_server(&server, &before);
         visit(server.port, i);
     }
     Sleep(200); /* the server may still be closing the last one */
-    measured = measured && measure(&server.process, &after);
+    measured = measured && measure_server(&server, &after);
     if (!measured)
         cannot_measure(&server);
     else if (after.handles > before.handles + 10)

@@ -32,7 +32,7 @@ static double run_load(const char *load, const char *host, int port, DWORD expec
         trouble(FAILED, "what lose() is told",
                 "expected \"%s\" on standard error, found \"%.200s\"", error != NULL ? error : "",
                 client.error.bytes);
-    end_process(&client);
+    end_program(&client);
     return (now_ms() - begun) / 1000;
 }
 
@@ -125,7 +125,7 @@ static void load_interrupted(void)
                  strstr(client.output.bytes, "; 0 lost") == NULL)
             trouble(FAILED, "interrupted", "expected status 0 and a result, found %lu, \"%.200s\"",
                     status, client.output.bytes);
-        end_process(&client);
+        end_program(&client);
     }
     stop_script(&server);
 }

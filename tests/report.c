@@ -12,7 +12,7 @@ static struct noted noted;
 void trouble(enum verdict verdict, const char *hint, const char *what, ...)
 {
     AcquireSRWLockExclusive(&noting);
-    if (noted.verdict == PASSED) {
+    if (noted.verdict == PASSED || (verdict == RULE_BROKEN && noted.verdict != RULE_BROKEN)) {
         va_list arguments;
         va_start(arguments, what);
         vsnprintf(noted.what, sizeof noted.what, what, arguments);

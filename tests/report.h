@@ -11,16 +11,17 @@
 
 enum verdict {
     PASSED,
-    FAILED,    /* the program under test is wrong */
-    TIMED_OUT, /* it did not do in time what it should */
-    NO_CHANCE, /* the machine is in the way: a taken port, a missing file */
-    SKIPPED    /* this cannot be checked here */
+    FAILED,      /* the program under test is wrong */
+    TIMED_OUT,   /* it did not do in time what it should */
+    RULE_BROKEN, /* the verifier saw it break a rule: the cause, whatever else was noted */
+    NO_CHANCE,   /* the machine is in the way: a taken port, a missing file */
+    SKIPPED      /* this cannot be checked here */
 };
 
 /* ---- trouble ------------------------------------------------------------------------------- */
 
 /* Notes trouble, used like printf. hint says where to look; it must be a constant. Only the first
- * trouble of a check counts. Any thread may call it. */
+ * trouble of a check counts, unless a rule was broken. Any thread may call it. */
 void trouble(enum verdict verdict, const char *hint, const char *what, ...)
     FORMAT_LIKE_PRINTF(3, 4);
 

@@ -118,7 +118,7 @@ static void never_reads(struct server *server)
 {
     struct measurement before, after;
     converse(server->port, pattern, 100, 100); /* allocates what a server allocates only once */
-    bool measured = measure(&server->process, &before);
+    bool measured = measure_server(server, &before);
     SOCKET lazy = connect_peer(server->port);
     if (lazy != INVALID_SOCKET) {
         size_t sent = send_until_refused(lazy);
@@ -131,7 +131,7 @@ static void never_reads(struct server *server)
         if (now_ms() - begun > 1000)
             trouble(FAILED, "a send that blocks", "another client had to wait %.1f s",
                     (now_ms() - begun) / 1000);
-        if (!measured || !measure(&server->process, &after))
+        if (!measured || !measure_server(server, &after))
             cannot_measure(server);
         else if (after.memory > before.memory + 8 * 1024 * 1024)
             trouble(FAILED, "what is kept for a client that does not read?",
@@ -252,11 +252,11 @@ static void two_thousand_in_a_row(struct server *server)
     bool measured = true;
     for (int i = 0; i < COUNT && !in_trouble(); i++) {
         if (i == WARM_UP)
-            measured = measure(&server->process, &before);
+            measured = measure_server(server, &before);
         converse(server->port, pattern + i, 100, 100);
     }
     Sleep(200); /* the server may still be closing the last one */
-    measured = measured && measure(&server->process, &after);
+    measured = measured && measure_server(server, &after);
     if (!measured)
         cannot_measure(server);
     else if (after.handles > before.handles + 10)
@@ -345,9 +345,9 @@ static void mixed_storm(struct server *server)
 {
     struct measurement before = {0, 0, 0}, after = {0, 0, 0};
     raise_storm(server->port, 1);
-    bool measured = measure(&server->process, &before);
+    bool measured = measure_server(server, &before);
     int connections = raise_storm(server->port, storm_seconds);
-    measured = measured && measure(&server->process, &after);
+    measured = measured && measure_server(server, &after);
     if (!measured)
         cannot_measure(server);
     else if (after.handles > 2 * before.handles + 10 || /* Wine counts places, and doubles them */
@@ -443,7 +443,7 @@ static void expect_end(const char *arguments, DWORD expected_status, const char 
                 "\"%s\": expected exit status %lu and \"%s\" on standard error, found %lu and "
                 "\"%.200s\"",
                 arguments, expected_status, expected_error, status, process.error.bytes);
-    end_process(&process);
+    end_program(&process);
 }
 
 static void port_in_use(struct server *server)
@@ -481,7 +481,7 @@ static void port_0_and_ipv6(void)
                 "expected \"listening on [::1]:\" and a port, found \"%.100s\" and \"%.100s\"",
                 process->output.bytes, process->error.bytes);
     if (in_trouble())
-        end_process(process);
+        end_program(process);
     else
         stop_server(&server);
 }

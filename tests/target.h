@@ -20,6 +20,10 @@ extern int patience_ms;
 /* Servers are not stopped with Ctrl+C, but killed: for a step of a server that cannot stop yet. */
 extern bool kill_servers;
 
+/* The program was built with the verifier (tests/verifier): a rule that it breaks is a trouble, and
+ * its times, memory and processor time say nothing. */
+extern bool verified;
+
 /* A server that has been started, and where it listens. */
 struct server {
     struct process process;
@@ -34,17 +38,24 @@ bool start_program(struct process *process, const char *arguments);
  * waits until it listens. In trouble the result is false. The caller ends it with stop_server. */
 bool start_server(struct server *server, const char *options);
 
-/* Ctrl+C: it must end with status 0 within 2 seconds, and say that 0 operations are pending; with
+/* Like end_process, after a look at what the verifier said. */
+void end_program(struct process *process);
+
+/* Ctrl+C: it must end with status 0 within 2 seconds (verified 6), and say that 0 operations are pending; with
  * kill_servers it must only be running still. Does nothing if it has been stopped already. */
 void stop_server(struct server *server);
 
 /* How often the server has printed the text so far. */
 int count_text(struct server *server, const char *text);
 
+/* Like measure. Under the verifier everything is 0, and so compares as it should. */
+bool measure_server(const struct server *server, struct measurement *measurement);
+
 /* Notes that the server cannot be measured, or has ended by itself. */
 void cannot_measure(const struct server *server);
 
-/* Notes trouble if one of the server's threads does anything during so many milliseconds. */
+/* Notes trouble if one of the server's threads does anything during so many milliseconds,
+ * except under the verifier. */
 void expect_sleep(const struct server *server, DWORD milliseconds);
 
 #endif

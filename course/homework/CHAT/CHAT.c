@@ -178,14 +178,14 @@ static void chat_lazy(void)
         lines[i] = (unsigned char)(i % LINE == LINE - 1 ? '\n' : 'a' + i % 26);
     if (!in_trouble())
         setsockopt(peers[LAZY], SOL_SOCKET, SO_RCVBUF, (const char *)&little, sizeof little);
-    bool measured = measure(&server.process, &before);
+    bool measured = measure_server(&server, &before);
     for (int i = 0; i < ROUNDS && !in_trouble(); i++) {
         if (send_all(peers[TALKER], lines, (size_t)LINES * LINE))
             receive_exactly(peers[LISTENER], lines, (size_t)LINES * LINE);
     }
     free(lines);
     if (!in_trouble()) {
-        measured = measured && measure(&server.process, &after);
+        measured = measured && measure_server(&server, &after);
         if (!measured)
             cannot_measure(&server);
         else if (after.memory > before.memory + 4 * 1024 * 1024)

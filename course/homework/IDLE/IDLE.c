@@ -83,7 +83,7 @@ static void idle_leaks_nothing(struct server *server)
             expect_idle_end(peers[i], now_ms() - begun < 3000 ? now_ms() - begun : 3000);
         end_peers(peers, COUNT);
         Sleep(100);
-        measured = measured && measure(&server->process, &results[round]);
+        measured = measured && measure_server(server, &results[round]);
     }
     if (!measured)
         cannot_measure(server);
