@@ -5,6 +5,7 @@ source_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 scratch=$(mktemp -d)
 passed=0
 failed=0
+skipped=0
 trap 'rm -rf "$scratch"' EXIT
 
 # report NAME PROBLEM: an empty problem is a pass.
@@ -17,6 +18,11 @@ report() {
         indent <<<"$2"
         failed=$((failed + 1))
     fi
+}
+# skip NAME REASON: what cannot be tried on this machine.
+skip() {
+    echo "skipped  $group: $1: $2"
+    skipped=$((skipped + 1))
 }
 indent() { head -n 12 | cut -c1-200 | sed 's/^/         | /'; }
 
@@ -64,6 +70,8 @@ well_formed() {
 
 # The last line of a script; its status is the script's.
 print_counts() {
-    echo "$passed passed, $failed failed"
+    local closing="$passed passed, $failed failed"
+    [ $skipped = 0 ] || closing+=", $skipped skipped"
+    echo "$closing"
     [ $failed = 0 ]
 }
