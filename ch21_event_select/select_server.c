@@ -92,7 +92,8 @@ static void serve_until_stopped(void)
             FD_SET(clients[i]->socket, clients[i]->state == SENDING ? &writable : &readable);
 
         narrate(0, "select", "wait for one of %u sockets", readable.fd_count + writable.fd_count);
-        int ready = select(0, &readable, &writable, NULL, NULL);
+        /* A set without a socket must not be passed; readable has at least the stop socket. */
+        int ready = select(0, &readable, writable.fd_count > 0 ? &writable : NULL, NULL, NULL);
         if (ready == SOCKET_ERROR)
             fail(WSAGetLastError(), "select");
         narrate(0, "select", "%d sockets are ready", ready);

@@ -8,7 +8,7 @@
 #ifndef COMMON_H
 #define COMMON_H
 
-/* Windows 7 and later. For an older version MinGW hides inet_pton, getaddrinfo and others. */
+/* The functions of Windows 7: for an older one MinGW hides inet_pton, getaddrinfo and others. */
 #ifndef _WIN32_WINNT
 #define _WIN32_WINNT 0x0601
 #endif
@@ -18,7 +18,7 @@
 #pragma warning(disable : 5105) /* cl /std:c11 warns of the headers of older Windows SDKs */
 #endif
 #define WIN32_LEAN_AND_MEAN /* leaves out much of windows.h, so that compiling takes less time */
-#include <winsock2.h>       /* before windows.h, which would otherwise include the old winsock.h */
+#include <winsock2.h>       /* before windows.h, which can include the old winsock.h */
 #include <ws2tcpip.h>
 #include <windows.h>
 #ifdef _MSC_VER
@@ -74,7 +74,7 @@ enum { ERROR_TEXT_SIZE = 320 };
 const char *error_text(int error, char *text);
 
 /* Ends the program with status 1, after one line on standard error:
- *     server: bind 127.0.0.1:9190: WSAEADDRINUSE (10048): another program already uses this port
+ *     client: look up my-server: WSAHOST_NOT_FOUND (11001): there is no host of this name
  * error is the code, or 0 to leave that part out; the other arguments, used as in printf, say what
  * was tried, and on what. Pass WSAGetLastError() itself as error, since any call in between may
  * change it. The system frees what the program still holds. */
@@ -191,9 +191,11 @@ FILE *client_narration_stream(void);
 
 /* Starts the thread. It reads a line into line and length, calls ready on its own thread, and
  * touches neither of them again before next_line. After length 0 nothing more is read. input must
- * exist until the program ends, because the thread may wait for the keyboard until then. Unless
- * input comes from a console, standard output becomes binary, so that bytes pass unchanged. If the
- * thread cannot start or read, the program ends with status 1. */
+ * exist until the program ends, because the thread may wait for the keyboard until then. Typed text
+ * becomes UTF-8, whatever the console's code page is. Ctrl+Z ends the input, also within a line:
+ * what stands before it is a last line without a line end. Unless input comes from a console, bytes
+ * pass unchanged, and standard output becomes binary. If the thread cannot start or read, the
+ * program ends with status 1. */
 void start_input(struct input *input, void (*ready)(void));
 
 /* The caller has finished with the line; the thread may read the next one. */
@@ -202,8 +204,9 @@ void next_line(struct input *input);
 /* Shows the prompt if input comes from a console. */
 void show_prompt(void);
 
-/* Writes length bytes that came back to standard output, and flushes it. On failure (a full disk,
- * a closed pipe) the program ends with status 1. */
+/* Writes length bytes that came back to standard output, and flushes it. A console shows them as
+ * UTF-8; a character that is cut between two calls is shown when its last byte is there. Call it
+ * after start_input. On failure (a full disk, a closed pipe) the program ends with status 1. */
 void print_echo(const char *bytes, int length);
 
 #endif
