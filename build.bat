@@ -12,6 +12,8 @@ set "opt_compiler="
 set "opt_verb="
 set "opt_strict="
 set "opt_debug="
+set "opt_verify="
+set "opt_output=build"
 set "opt_chapters="
 set "opt_program="
 set "opt_rest="
@@ -23,6 +25,8 @@ set "opt_version="
 set "opt_looked="
 set "opt_step="
 set "opt_step_folder="
+rem What check.exe is told if the programs have the verifier: to check with each of so many seeds.
+set "opt_seeds="
 rem The order of the lessons. Any other folder ch* with a server.c comes after them.
 set "opt_lessons=ch21_event_select ch22_overlapped_event ch22_completion_routine ch23_iocp"
 rem What a name may consist of to do without quotes.
@@ -57,7 +61,7 @@ call :is_one_of demo run step test check hint notes bench timeline clean help
 if defined opt_known if defined opt_verb goto two_verbs
 if defined opt_known set "opt_verb=%opt_known%"
 if defined opt_known goto next_word
-call :is_one_of strict debug
+call :is_one_of strict debug verify
 if defined opt_known set "opt_%opt_known%=yes"
 if defined opt_known goto next_word
 if "%opt_verb%"=="step" if defined opt_step if defined opt_chapters set "opt_step_folder=%opt_word%"
@@ -87,6 +91,11 @@ if not "%opt_word%"=="/?" set opt_rest=%opt_rest% %1
 shift
 goto next_word
 
+:not_verified
+echo build.bat: %opt_verb% measures, or compiles no server: it does not go together with verify
+set "opt_status=2"
+goto finish
+
 :two_verbs
 echo build.bat: %opt_verb% and %opt_known%: one at a time
 set "opt_status=2"
@@ -104,6 +113,12 @@ goto finish
 
 :words_are_read
 if not defined opt_verb set "opt_verb=build"
+rem Programs with the verifier have a folder of their own, so that they are not taken for the others.
+if defined opt_verify set "opt_output=build\verified"
+if defined opt_verify set "opt_seeds= --verify 3"
+set "opt_word=%opt_verb%"
+if defined opt_verify call :is_one_of build demo run check test
+if defined opt_verify if not defined opt_known goto not_verified
 call :verb_%opt_verb%
 set "opt_status=%errorlevel%"
 
@@ -118,7 +133,7 @@ call :choose_compiler
 if errorlevel 1 exit /b 1
 call :build_chapters
 if errorlevel 1 exit /b 1
-echo Built in the folder build, with %opt_compiler%.
+echo Built in the folder %opt_output%, with %opt_compiler%.
 exit /b 0
 
 :verb_demo
@@ -133,7 +148,7 @@ if defined opt_failed exit /b 1
 exit /b 0
 
 :demo_chapter
-build\tools\demo.exe "build\%opt_chapter%"
+build\tools\demo.exe "%opt_output%\%opt_chapter%"
 if not "%errorlevel%"=="0" set "opt_failed=yes"
 exit /b 0
 
@@ -146,15 +161,15 @@ call :for_each_chapter nothing
 if not exist "%opt_chapter%\%opt_program%.c" goto unknown_program
 rem It may have been changed, so it is compiled again; but a program that runs, a second client for
 rem instance, cannot be deleted, and is started as it is.
-if exist "build\%opt_chapter%\%opt_program%.exe" del "build\%opt_chapter%\%opt_program%.exe" >nul 2>nul
-if exist "build\%opt_chapter%\%opt_program%.exe" goto run_it
+if exist "%opt_output%\%opt_chapter%\%opt_program%.exe" del "%opt_output%\%opt_chapter%\%opt_program%.exe" >nul 2>nul
+if exist "%opt_output%\%opt_chapter%\%opt_program%.exe" goto run_it
 rem Standard output is the program's own.
 call :choose_compiler 1>&2
 if errorlevel 1 exit /b 1
 call :compile_program 1>&2
 if errorlevel 1 exit /b 1
 :run_it
-"build\%opt_chapter%\%opt_program%.exe" %opt_rest%
+"%opt_output%\%opt_chapter%\%opt_program%.exe" %opt_rest%
 exit /b %errorlevel%
 :unknown_program
 echo build.bat: "%opt_chapter%" has no program "%opt_program%". It has:
@@ -186,7 +201,7 @@ exit /b %errorlevel%
 set "opt_strict=yes"
 set "opt_test_status=0"
 rem The notes are about all the chapters.
-if not defined opt_chapters call :notes_in_test
+if not defined opt_chapters if not defined opt_verify call :notes_in_test
 call :check_chapters
 if not "%errorlevel%"=="0" set "opt_test_status=1"
 exit /b %opt_test_status%
@@ -219,11 +234,11 @@ call :make_tool tools blocking_server
 if errorlevel 1 exit /b 1
 set "opt_folders="
 call :for_each_chapter add_folder
-build\tests\check.exe --compiler %opt_compiler% %opt_folders%
+build\tests\check.exe --compiler %opt_compiler%%opt_seeds% %opt_folders%
 exit /b %errorlevel%
 
 :add_folder
-set opt_folders=%opt_folders% "build\%opt_chapter%"
+set opt_folders=%opt_folders% "%opt_output%\%opt_chapter%"
 exit /b 0
 
 :list_exercises
@@ -254,7 +269,7 @@ for %%e in (%opt_chosen%) do call :check_exercise %%e
 exit /b 0
 
 :check_exercise
-build\tests\check.exe --compiler %opt_compiler% --exercise %1 "build\%opt_chapter%"
+build\tests\check.exe --compiler %opt_compiler%%opt_seeds% --exercise %1 "%opt_output%\%opt_chapter%"
 if not "%errorlevel%"=="0" set "opt_unmet=yes"
 exit /b 0
 
@@ -376,6 +391,8 @@ echo   clean              removes what was built, and the reports of the checks
 echo   help               prints this
 echo   strict             makes every warning an error
 echo   debug              compiles for the debugger, without optimisation
+echo   verify             runs, or checks, with a Winsock that is as strict as its documentation,
+echo                      and as unkind as Windows may be: see course\rules.md
 echo.
 echo   CHAPTER is a folder with a server.c, or the beginning of its name; without one, these:
 set "opt_chapters="
@@ -632,13 +649,20 @@ if defined opt_strict set "opt_objects=%opt_objects%_strict"
 set "opt_object=o"
 if "%opt_compiler%"=="cl" set "opt_object=obj"
 set "opt_made_by=%opt_version% %opt_flags%"
-set "opt_was="
-if exist %opt_objects%\version.txt set /p opt_was=<%opt_objects%\version.txt
-if not "%opt_was%"=="%opt_made_by%" if exist %opt_objects%\ rmdir /s /q %opt_objects%
 call :forget_if_changed common
-if not exist %opt_objects%\ mkdir %opt_objects%
+call :prepare_folder %opt_objects%
+if not defined opt_verify exit /b 0
+call :forget_all_changes
+call :prepare_folder %opt_objects%_verify
+exit /b 0
+
+:prepare_folder
+set "opt_was="
+if exist %1\version.txt set /p opt_was=<%1\version.txt
 if "%opt_was%"=="%opt_made_by%" exit /b 0
->%opt_objects%\version.txt echo %opt_made_by%
+if exist %1\ rmdir /s /q %1
+mkdir %1
+>%1\version.txt echo %opt_made_by%
 exit /b 0
 
 :forget_all_changes
@@ -655,6 +679,7 @@ if exist build\kept\%1\ for /f "delims=" %%f in ('xcopy /d /l /s /y /i build\kep
 for /f "delims=" %%f in ('xcopy /d /l /s /y /i %1\*.? build\kept\%1\') do if exist "%%f" set "opt_changed=yes"
 if not defined opt_changed exit /b 0
 if "%1"=="common" for /d %%h in (build\*) do if exist %%h\version.txt rmdir /s /q %%h
+if "%1"=="tests" for /d %%h in (build\*_verify) do rmdir /s /q %%h
 if "%1"=="tools" for /d %%h in (build\*) do if exist %%h\version.txt if exist %%h\tools\ rmdir /s /q %%h\tools
 rem One that runs cannot be deleted; without its note in a .txt it is not taken for a new one.
 for %%f in (build\tests\* build\tools\* build\course\notes\*) do del "%%f" >nul 2>nul
@@ -701,10 +726,15 @@ set "opt_programs=%opt_programs% %~n1"
 exit /b 0
 
 :compile_program
-rem Compiles opt_chapter\opt_program.c into build\opt_chapter\opt_program.exe.
+rem Compiles opt_chapter\opt_program.c into opt_output\opt_chapter\opt_program.exe.
 set "opt_folder=%opt_chapter%"
 set "opt_others="
 set "opt_shared="
+set "opt_to=%opt_output%"
+set "opt_kept=%opt_objects%"
+set "opt_verifier="
+if defined opt_verify set "opt_kept=%opt_objects%_verify"
+if defined opt_verify set "opt_verifier=tests\verifier\verifier.h"
 goto compile
 
 :make_check
@@ -745,6 +775,9 @@ if not "%opt_was%"=="%opt_made_by%" goto make_it
 set "opt_others="
 exit /b 0
 :make_it
+set "opt_to=build"
+set "opt_kept=%opt_objects%"
+set "opt_verifier="
 call :compile
 if errorlevel 1 exit /b 1
 >%opt_made% echo %opt_made_by%
@@ -760,22 +793,24 @@ set "opt_sources="
 for %%f in (common\*.c) do call :need_common %%~nf
 if defined opt_missing call :compile_objects common
 for %%s in (%opt_shared%) do call :need_shared %%s
+if defined opt_verifier call :need_verifier
 if defined opt_failed exit /b 1
-if not exist "build\%opt_folder%\" mkdir "build\%opt_folder%"
+if not exist "%opt_to%\%opt_folder%\" mkdir "%opt_to%\%opt_folder%"
 set "opt_source=%opt_folder%\%opt_program%.c"
-set "opt_exe=build\%opt_folder%\%opt_program%.exe"
-set "opt_output=build\%opt_folder%\"
+set "opt_exe=%opt_to%\%opt_folder%\%opt_program%.exe"
+set "opt_objects_of_exe=%opt_to%\%opt_folder%\"
+call :put_before_sources %opt_verifier%
 set "opt_odd="
 for /f "delims=%opt_plain%" %%r in ("%opt_folder%%opt_program%") do set "opt_odd=yes"
 if defined opt_odd set opt_source="%opt_source%"
 if defined opt_odd set opt_exe="%opt_exe%"
 rem A backslash before a quote would be taken for a part of the name.
-if defined opt_odd set opt_output="%opt_output%\"
+if defined opt_odd set opt_objects_of_exe="%opt_objects_of_exe%\"
 if "%opt_compiler%"=="cl" goto link_with_cl
-set opt_command=%opt_compiler% %opt_flags% %opt_source% %opt_others%%opt_with%-o %opt_exe% -lws2_32
+set opt_command=%opt_compiler% %opt_flags%%opt_first% %opt_source% %opt_others%%opt_with%-o %opt_exe% -lws2_32
 goto run_command
 :link_with_cl
-set opt_command=cl %opt_flags% %opt_source% %opt_others%%opt_with%/Fe%opt_exe% /Fo%opt_output% /link /INCREMENTAL:NO
+set opt_command=cl %opt_flags%%opt_first% %opt_source% %opt_others%%opt_with%/Fe%opt_exe% /Fo%opt_objects_of_exe% /link /INCREMENTAL:NO
 :run_command
 set "opt_others="
 echo %opt_command%
@@ -787,26 +822,41 @@ exit /b 1
 
 :need_common
 rem Not each gcc expands a wildcard, so all names are written out.
-set "opt_with=%opt_with%%opt_objects%\common\%1.%opt_object% "
+set "opt_with=%opt_with%%opt_kept%\common\%1.%opt_object% "
 set "opt_sources=%opt_sources% ..\..\..\common\%1.c"
-if not exist %opt_objects%\common\%1.%opt_object% set "opt_missing=yes"
+if not exist %opt_kept%\common\%1.%opt_object% set "opt_missing=yes"
 exit /b 0
 
 :need_shared
-set "opt_with=%opt_with%%opt_objects%\tools\%1.%opt_object% "
+set "opt_with=%opt_with%%opt_kept%\tools\%1.%opt_object% "
 set "opt_sources= ..\..\..\tools\%1.c"
-if not exist %opt_objects%\tools\%1.%opt_object% if not defined opt_failed call :compile_objects tools
+if not exist %opt_kept%\tools\%1.%opt_object% if not defined opt_failed call :compile_objects tools
+exit /b 0
+
+:need_verifier
+set "opt_with=%opt_with%%opt_kept%\verifier\verifier.%opt_object% "
+set "opt_sources= ..\..\..\tests\verifier\verifier.c"
+if not exist %opt_kept%\verifier\verifier.%opt_object% if not defined opt_failed call :compile_objects verifier
+exit /b 0
+
+:put_before_sources
+rem [HEADER]: sets opt_first to what puts it before each source.
+set "opt_first="
+if not "%1"=="" set "opt_first= -include %1"
+if not "%1"=="" if "%opt_compiler%"=="cl" set "opt_first= /FI%1"
 exit /b 0
 
 :compile_objects
 rem FOLDER: a compiler leaves the objects of opt_sources in the current folder.
-set "opt_command=%opt_compiler% %opt_flags% -c%opt_sources%"
-if "%opt_compiler%"=="cl" set "opt_command=cl %opt_flags% /c%opt_sources%"
-if not exist %opt_objects%\%1\ mkdir %opt_objects%\%1
-echo cd %opt_objects%\%1
+call :put_before_sources
+if defined opt_verifier call :put_before_sources ..\..\..\%opt_verifier%
+set "opt_command=%opt_compiler% %opt_flags%%opt_first% -c%opt_sources%"
+if "%opt_compiler%"=="cl" set "opt_command=cl %opt_flags%%opt_first% /c%opt_sources%"
+if not exist %opt_kept%\%1\ mkdir %opt_kept%\%1
+echo cd %opt_kept%\%1
 echo %opt_command%
 echo cd ..\..\..
-pushd %opt_objects%\%1
+pushd %opt_kept%\%1
 %opt_command%
 set "opt_result=%errorlevel%"
 popd

@@ -107,20 +107,21 @@ run_bench() {
 # build.bat compiles what is missing; the program itself is started without a cmd in between, which
 # would die of Ctrl+C before the program has stopped in order.
 run_program() {
-    local folder=${1-} program=${2-} found exe
+    local folder=${1-} program=${2-} found exe output=build
+    [[ " $options " != *" verify "* ]] || output=build/verified
     folder=${folder%/}
     if [ ! -d "$folder" ]; then
         mapfile -t found < <(compgen -G "$folder*/server.c")
         [ "${#found[@]}" = 1 ] && folder=${found[0]%/server.c}
     fi
-    exe=build/$folder/$program.exe
+    exe=$output/$folder/$program.exe
     if [ -n "$compiler$options" ] || [ ! -e "$exe" ] || [ -n "$(find "$folder/$program.c" common -newer "$exe")" ]; then
         # --help, because this is only to compile it.
         # shellcheck disable=SC2086 # options may be empty, or a word
         build_bat $compiler $options run "$folder" "$program" --help >&2 || exit
     fi
     shift 2
-    exec wine "build/$folder/$program.exe" "$@"
+    exec wine "$exe" "$@"
 }
 
 # Runs a command that ends with "N passed, N failed". A run without that line counts as a failure.
@@ -211,7 +212,7 @@ while [ $# -gt 0 ]; do
     run)
         verb=run
         shift
-        options=${words[*]} # strict, debug
+        options=${words[*]} # strict, debug, verify
         words=("$@")
         break
         ;;

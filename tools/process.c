@@ -412,8 +412,10 @@ static unsigned long long context_switches(const struct process *process)
 
 bool press_ctrl_c(struct process *process)
 {
-    if (running_under_wine())
+    if (running_under_wine()) {
+        Sleep(50); /* a thread that Wine is just making would not bear the signal */
         return send_sigint(process);
+    }
     return GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, process->id) != 0;
 }
 

@@ -9,6 +9,7 @@ struct port_record {
 };
 
 static struct port_record *ports;
+static bool has_handler; /* of Ctrl+C: it may run at any time, on a thread of its own */
 
 static struct port_record *find_port(HANDLE port)
 {
@@ -225,4 +226,12 @@ BOOL verifier_TerminateThread(VERIFIER_AT, HANDLE thread, DWORD status)
     }
     release_lock();
     return TerminateThread(thread, status);
+}
+
+BOOL verifier_SetConsoleCtrlHandler(VERIFIER_AT, PHANDLER_ROUTINE handler, BOOL add)
+{
+    at("SetConsoleCtrlHandler", file, line);
+    if (handler != NULL && add)
+        has_handler = true;
+    return SetConsoleCtrlHandler(handler, add);
 }

@@ -62,3 +62,4 @@
 #undef CreateThread
 #undef _beginthreadex
 #undef TerminateThread
+#undef SetConsoleCtrlHandler

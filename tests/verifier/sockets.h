@@ -494,7 +494,7 @@ int verifier_setsockopt(VERIFIER_AT, SOCKET socket, int level, int option, const
     struct socket_record *record = use_socket(&place, socket);
     if (!updates && lacks_context(&place, record))
         return not_connected();
-    if (record != NULL && level == SOL_SOCKET && option == SO_EXCLUSIVEADDRUSE) {
+    if (record != NULL && level == SOL_SOCKET && option == (int)SO_EXCLUSIVEADDRUSE) {
         if (record->bound)
             broken(RULE_EXCLUSIVE, &place, "sets SO_EXCLUSIVEADDRUSE after bind: too late", NULL);
         else

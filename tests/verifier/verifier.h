@@ -183,6 +183,7 @@ uintptr_t verifier_beginthreadex(VERIFIER_AT, void *attributes, unsigned stack,
                                  unsigned(__stdcall *start)(void *), void *argument, unsigned flags,
                                  unsigned *id);
 BOOL verifier_TerminateThread(VERIFIER_AT, HANDLE thread, DWORD status);
+BOOL verifier_SetConsoleCtrlHandler(VERIFIER_AT, PHANDLER_ROUTINE handler, BOOL add);
 
 /* verifier.c itself calls the real ones. */
 #ifndef VERIFIER_ITSELF
@@ -258,10 +259,11 @@ BOOL verifier_TerminateThread(VERIFIER_AT, HANDLE thread, DWORD status);
     verifier_GetQueuedCompletionStatusEx(VERIFIER_PLACE, __VA_ARGS__)
 #define SetFileCompletionNotificationModes(...)                                                    \
     verifier_SetFileCompletionNotificationModes(VERIFIER_PLACE, __VA_ARGS__)
-#define CloseHandle(...)     verifier_CloseHandle(VERIFIER_PLACE, __VA_ARGS__)
-#define CreateThread(...)    verifier_CreateThread(VERIFIER_PLACE, __VA_ARGS__)
-#define _beginthreadex(...)  verifier_beginthreadex(VERIFIER_PLACE, __VA_ARGS__)
-#define TerminateThread(...) verifier_TerminateThread(VERIFIER_PLACE, __VA_ARGS__)
+#define CloseHandle(...)           verifier_CloseHandle(VERIFIER_PLACE, __VA_ARGS__)
+#define CreateThread(...)          verifier_CreateThread(VERIFIER_PLACE, __VA_ARGS__)
+#define _beginthreadex(...)        verifier_beginthreadex(VERIFIER_PLACE, __VA_ARGS__)
+#define SetConsoleCtrlHandler(...) verifier_SetConsoleCtrlHandler(VERIFIER_PLACE, __VA_ARGS__)
+#define TerminateThread(...)       verifier_TerminateThread(VERIFIER_PLACE, __VA_ARGS__)
 
 /* Unlike the one of winsock2.h it does not write behind an array whose size it does not know. */
 #undef FD_SET
