@@ -133,7 +133,7 @@ int main(int argc, char **argv)
     return 0;
 }
 
-/* Step 4: from now on the packets of the socket's operations come to the port, with this key. */
+/* Step 7: from now on the packets of the socket's operations come to the port, with this key. */
 static void associate(SOCKET socket, ULONG_PTR key)
 {
     if (CreateIoCompletionPort((HANDLE)socket, completion_port, key, 0) == NULL)
@@ -142,7 +142,7 @@ static void associate(SOCKET socket, ULONG_PTR key)
             key == LISTENER ? "LISTENER" : "CLIENT");
 }
 
-/* Step 5: several accepts are in progress, because clients may connect at the same time. */
+/* Step 6: several accepts are in progress, because clients may connect at the same time. */
 static void start_accepting(void)
 {
     int begun = 0;
@@ -186,7 +186,7 @@ static bool begin_accept(void)
     return true; /* a packet will be queued, even if the accept is done already */
 }
 
-/* Step 2: each worker is a thread, and all of them do the same. */
+/* Step 3: each worker is a thread, and all of them do the same. */
 static void start_workers(void)
 {
     for (int i = 0; i < worker_count; i++) {
@@ -213,10 +213,7 @@ static DWORD WINAPI work(void *nothing)
     return 0;
 }
 
-/* Step 1: the next packet. The OVERLAPPED is a member of a client: its address tells whose it is.
- * Returns false for the packet of request_stop.
- * Step 5: there are three outcomes: an operation is done; it failed (FALSE, but there is an
- * OVERLAPPED); the port itself failed (FALSE and NULL). */
+/* Step 1: the next packet. The OVERLAPPED is a member of a client: its address tells which one. */
 static bool take_packet(void)
 {
     DWORD bytes;
@@ -225,6 +222,8 @@ static bool take_packet(void)
 
     /* TODO BATCH: one call takes one packet. */
     narrate(0, "GetQueuedCompletionStatus", "wait for a packet");
+    /* Step 5: three outcomes: an operation is done; it failed (FALSE, but there is an OVERLAPPED);
+     * the port itself failed (FALSE and NULL). */
     BOOL succeeded =
         GetQueuedCompletionStatus(completion_port, &bytes, &key, &overlapped, INFINITE);
     if (!succeeded && overlapped == NULL)
@@ -234,7 +233,7 @@ static bool take_packet(void)
             : key == LISTENER ? "the listener"
                               : "a client",
             succeeded ? "" : ": the operation failed");
-    if (key == STOP)
+    if (key == STOP) /* Step 7: this worker ends */
         return false;
     serve_client(CONTAINING_RECORD(overlapped, struct client, overlapped));
     return true;
@@ -258,7 +257,7 @@ static void accept_client(struct client *client)
     receive(client);
 }
 
-/* Step 3: what follows when the client's operation has completed. All that has come is sent back
+/* Step 2: what follows when the client's operation has completed. All that has come is sent back
  * before more is received, so a client that never reads costs exactly one buffer. */
 static void serve_client(struct client *client)
 {
@@ -337,7 +336,7 @@ static void send_completed(struct client *client, DWORD bytes)
     InterlockedExchangeAdd64(&bytes_echoed, bytes);
 }
 
-/* Step 6: how did the operation end? Returns false if it failed. The packet says it too, but not
+/* Step 5: how did the operation end? Returns false if it failed. The packet says it too, but not
  * with Winsock's errors. */
 static bool operation_result(struct client *client, DWORD *bytes)
 {

@@ -2,27 +2,23 @@
  * The echo server of chapter 23 as it grows: tools/steps.c makes each step from this file.
  *
  * Step 1: one client, one thread: a port and its packets
- * Step 2: workers: several threads take packets from one port
- * Step 3: the send is an operation, too
+ * Step 2: the send is an operation, too
+ * Step 3: workers: several threads take packets from one port
  * Step 4: AcceptEx: an accept is an operation, too
  * Step 5: a failure is one client's own affair
- * Step 6: done at once needs no packet
+ * Step 6: under load: more accepts, fewer packets
  * Step 7: the stop is a packet for each worker
  * Step 8: the stop cancels, and waits for every packet
  */
-#if STEP < 8
 /*
  * Chapter 23: I/O completion ports - the echo server.
- *
- * WSARecv returns immediately; when the bytes have come, the system queues a packet at a port.
- */
-#else
-/*
- * Chapter 23: I/O completion ports - the echo server.
+#if STEP >= 3
  *
  * The program lends the system a buffer with WSARecv or WSASend, which return immediately. The
  * system transfers the bytes and queues a packet at a port when it is done; each of several threads
  * takes the next packet, again and again.
+#endif
+#if STEP >= 8
  *
  *   cl  /std:c11 server.c ..\common\*.c
  *   gcc -std=c11 server.c ..\common\*.c -o server.exe -lws2_32
@@ -30,55 +26,45 @@
  * Left simple on purpose: when memory runs out, the server ends; a stop breaks off what is still on
  * its way; and the sockets must be those of Windows itself: packets cannot be skipped for those of
  * a layered provider (an old kind of filter), whose handles are not handles of the system.
- */
 #endif
+ */
 #include "../common/common.h"
 
 #if STEP >= 4
 #include <mswsock.h> /* AcceptEx */
 #endif
-#if STEP >= 2
+#if STEP >= 3
 #include <stdlib.h>
 
 #endif
 enum { BUFFER_SIZE = 128 * 1024 }; /* an experiment: make it 5 and count the WSARecv */
-#if STEP >= 5
+#if STEP >= 6
 enum { ACCEPTS = 64 };             /* in progress at a time: under load they wait their turn */
 #endif
-#if STEP >= 7
+#if STEP >= 3
 enum { MOST_WORKERS = 64 };
 #endif
 #if STEP >= 4
 enum { ADDRESS_SIZE = sizeof(struct sockaddr_storage) + 16 }; /* of an address, for AcceptEx */
 #endif
-
-#if STEP == 3
-enum state { RECEIVING, SENDING };
-#elif STEP >= 4
-/* What a packet is about: the key that was given to the port together with the socket. */
-#endif
-#if STEP >= 4
-#if STEP < 7
-enum key { LISTENER, CLIENT };
-#else
-enum key { STOP, LISTENER, CLIENT };
-#endif
-#endif
 #if STEP >= 3
 
 #endif
-#if STEP >= 4
-enum state { ACCEPTING, RECEIVING, SENDING };
-
-#endif
-#if STEP >= 6
-/* What a call of WSARecv or WSASend came to: see check_outcome. */
-#endif
-#if STEP >= 5
-enum outcome { DONE, PENDING, FAILED };
+#if STEP >= 7
+/* What a packet is about: the key that was given to the port together with the socket. */
+enum key { STOP, LISTENER, CLIENT };
 
 #endif
 #if STEP >= 2
+enum state { ACCEPTING, RECEIVING, SENDING };
+#endif
+
+#if STEP >= 5
+/* What a call of WSARecv or WSASend came to: see check_outcome. */
+enum outcome { DONE, PENDING, FAILED };
+
+#endif
+#if STEP >= 3
 /* While the operation is in progress, overlapped and buffer belong to the system. After that, the
  * client belongs to the thread that took the packet, until this thread begins the next operation.
  * A client never has two operations in progress, so two threads never touch it at the same time:
@@ -86,14 +72,12 @@ enum outcome { DONE, PENDING, FAILED };
 #endif
 struct client {
     SOCKET socket;
-#if STEP >= 2
     int number;
-#endif
-#if STEP >= 3
+#if STEP >= 2
     enum state state;
 #endif
     WSAOVERLAPPED overlapped; /* of the one operation in progress */
-#if STEP >= 3
+#if STEP >= 2
     int received;             /* bytes in buffer */
     int sent;                 /* bytes of them that are sent back */
 #endif
@@ -108,49 +92,45 @@ struct client {
 };
 
 static HANDLE completion_port;
-#if STEP >= 7
+#if STEP >= 3
 static HANDLE workers[MOST_WORKERS];
 #endif
-#if STEP >= 2
+#if STEP >= 3 && STEP < 7
+static int worker_count = 2;
+#elif STEP >= 7
 static int worker_count;
 #endif
+#if STEP >= 3
 
-#if STEP >= 2
-static SOCKET listener;
 #endif
+static SOCKET listener;
 #if STEP >= 4
 static int listener_family;
 static LPFN_ACCEPTEX accept_ex;
 #endif
-#if STEP >= 5
+#if STEP >= 6
 static volatile LONG accepts_pending;
 #endif
 #if STEP >= 8
 static bool stopping; /* no worker runs any more */
 #endif
-#if STEP >= 2
 
-#endif
 #if STEP >= 8
 static SRWLOCK clients_lock = SRWLOCK_INIT;
 static struct client *clients; /* all of them, also those that are still being accepted */
 
 #endif
-#if STEP >= 2
-#if STEP < 5
-static int clients_served;
-#else
+#if STEP >= 3
 static volatile LONG clients_served;
-#endif
 #endif
 #if STEP >= 7
 static volatile LONG64 bytes_echoed;
 static volatile LONG operations_pending;
 #endif
-#if STEP >= 2
+#if STEP >= 3
 
 #endif
-#if STEP >= 7
+#if STEP >= 6
 /* This server understands one option that the others do not have. */
 static const struct number_option options[] = {
     {.name = "--threads",
@@ -162,56 +142,48 @@ static const struct number_option options[] = {
 };
 
 #endif
-#if STEP >= 2
-#if STEP < 4
-static void accept_client(void);
-#else
+#if STEP >= 7
 static void associate(SOCKET socket, ULONG_PTR key);
 #endif
-#endif
-#if STEP == 4
-static void begin_accept(void);
-#elif STEP >= 5
+#if STEP >= 6
 static void start_accepting(void);
-static bool begin_accept(void);
 #endif
-#if STEP >= 2
+#if STEP >= 4
+static bool begin_accept(void);
+#elif STEP >= 3
+static void accept_client(void);
+#endif
+#if STEP >= 3
 static void start_workers(void);
 #endif
 #if STEP >= 7
 static void serve_until_stopped(void);
 #endif
-#if STEP >= 2
+#if STEP >= 3
 static DWORD WINAPI work(void *nothing);
 #endif
 static bool take_packet(void);
 #if STEP >= 4
 static void accept_client(struct client *client);
 #endif
-#if STEP >= 3
-#if STEP < 5
+#if STEP >= 2 && STEP < 5
 static void serve_client(struct client *client, DWORD bytes);
-#elif STEP < 6
-static void serve_client(struct client *client, bool succeeded, DWORD bytes);
-#else
+#elif STEP >= 5
 static void serve_client(struct client *client);
 #endif
-#endif
 static void receive(struct client *client);
-#if STEP >= 3
+#if STEP >= 2
 static void receive_completed(struct client *client, DWORD bytes);
 static void send_rest(struct client *client);
 #endif
 #if STEP >= 6
 static void send_completed(struct client *client, DWORD bytes);
+#endif
+#if STEP >= 5
 static bool operation_result(struct client *client, DWORD *bytes);
-#endif
-#if STEP >= 3
-#if STEP < 5
-static void check_outcome(int number, const char *call, int result);
-#else
 static enum outcome check_outcome(int number, const char *call, int result);
-#endif
+#elif STEP >= 2
+static void check_outcome(int number, const char *call, int result);
 #endif
 #if STEP >= 7
 static void stop_serving(void);
@@ -220,33 +192,28 @@ static void request_stop(void);
 #if STEP >= 4
 static void find_accept_ex(void);
 #endif
-#if STEP >= 3
+#if STEP >= 2
 static WSAOVERLAPPED *fresh_overlapped(struct client *client);
 #endif
 #if STEP >= 8
 static void add_client(struct client *client);
 static void remove_client(struct client *client);
 #endif
-#if STEP >= 2
+#if STEP >= 3
 static void close_client(struct client *client);
 #endif
 
 int main(int argc, char **argv)
 {
-#if STEP >= 2
+#if STEP >= 7
     SYSTEM_INFO system;
     GetSystemInfo(&system);
-#endif
-#if STEP >= 2
-#if STEP < 7
-    worker_count = (int)system.dwNumberOfProcessors;
-#endif
-#endif
-#if STEP < 7
-    struct arguments arguments = read_server_arguments(argc, argv);
-#else
     worker_count = (int)system.dwNumberOfProcessors; /* unless --threads says otherwise */
+#endif
+#if STEP >= 6
     struct arguments arguments = read_server_arguments_with(argc, argv, options);
+#else
+    struct arguments arguments = read_server_arguments(argc, argv);
 #endif
     start_narration(arguments.quiet, stdout);
     start_winsock();
@@ -258,76 +225,68 @@ int main(int argc, char **argv)
 #if STEP >= 7
     call_on_ctrl_c(request_stop);
 #endif
-#if STEP >= 2
+#if STEP >= 3
 
 #endif
     struct addrinfo *address = find_addresses(arguments.host, arguments.port);
 #if STEP >= 4
     listener_family = address->ai_family;
 #endif
-#if STEP < 2
-    SOCKET listener =
-#else
     listener =
-#endif
         WSASocketW(address->ai_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
     if (listener == INVALID_SOCKET)
         fail(WSAGetLastError(), "WSASocket");
     listen_at(listener, address);
     freeaddrinfo(address);
-#if STEP >= 2
+#if STEP >= 3
     narrate(0, "listen", "%d workers", worker_count);
 #endif
 
 #if STEP >= 4
     find_accept_ex();
+#endif
+#if STEP >= 4 && STEP < 7
+    if (CreateIoCompletionPort((HANDLE)listener, completion_port, 0, 0) == NULL)
+        fail((int)GetLastError(), "CreateIoCompletionPort for the listener");
+#elif STEP >= 7
     associate(listener, LISTENER);
 #endif
-#if STEP == 4
-    begin_accept();
-#elif STEP >= 5
+#if STEP >= 6
     start_accepting();
+#elif STEP >= 4
+    begin_accept();
 #endif
-#if STEP < 2
-    static struct client client;
-    client.socket = accept(listener, NULL, NULL);
-    if (client.socket == INVALID_SOCKET)
-#else
+#if STEP >= 3
     start_workers();
 #endif
-#if STEP >= 2
-#if STEP < 4
+#if STEP >= 3 && STEP < 4
     for (;;)
         accept_client();
-#elif STEP < 7
+#elif STEP >= 4 && STEP < 7
     Sleep(INFINITE); /* the workers do it all */
-#else
+#elif STEP >= 7
     serve_until_stopped();
     stop_serving();
+#endif
+#if STEP >= 8
 
     stop_winsock();
+#endif
+#if STEP >= 7
     return 0;
 #endif
-#endif
-#if STEP >= 2
+#if STEP >= 3
 }
 
 #endif
-#if STEP >= 2
-#if STEP < 4
+#if STEP == 3
 static void accept_client(void)
-#else
-/* Step 4: from now on the packets of the socket's operations come to the port, with this key. */
-static void associate(SOCKET socket, ULONG_PTR key)
-#endif
-#endif
-#if STEP >= 2
 {
 #endif
-#if STEP >= 2
-#if STEP < 4
-    SOCKET accepted = accept(listener, NULL, NULL);
-#else
+#if STEP >= 7
+/* Step 7: from now on the packets of the socket's operations come to the port, with this key. */
+static void associate(SOCKET socket, ULONG_PTR key)
+{
     if (CreateIoCompletionPort((HANDLE)socket, completion_port, key, 0) == NULL)
         fail((int)GetLastError(), "CreateIoCompletionPort for a socket");
     narrate(0, "CreateIoCompletionPort", "a socket, with the key %s",
@@ -335,29 +294,18 @@ static void associate(SOCKET socket, ULONG_PTR key)
 }
 
 #endif
-#endif
-#if STEP == 4
-/* Step 4: AcceptEx begins an accept, into a socket that is there already. With length 0 it does
- * not wait for the first bytes. */
-static void begin_accept(void)
-#elif STEP >= 5
-/* Step 5: several accepts are in progress, because clients may connect at the same time. */
+#if STEP >= 6
+/* Step 6: several accepts are in progress, because clients may connect at the same time. */
 static void start_accepting(void)
-#endif
-#if STEP >= 4
 {
-#endif
-#if STEP >= 5
     int begun = 0;
 #endif
-#if STEP >= 5
-#if STEP < 8
+#if STEP >= 6 && STEP < 8
     while (accepts_pending < ACCEPTS && begin_accept())
-#else
+#elif STEP >= 8
     while (!stopping && accepts_pending < ACCEPTS && begin_accept())
 #endif
-#endif
-#if STEP >= 5
+#if STEP >= 6
         begun++;
     if (begun > 0)
         narrate(0, "AcceptEx", "%d begun, %ld in progress", begun, accepts_pending);
@@ -366,57 +314,54 @@ static void start_accepting(void)
     if (!stopping && clients == NULL)
         fail(0, "not one client can be accepted");
 #endif
-#if STEP >= 5
+#if STEP >= 6
 }
 
+#endif
+#if STEP >= 4
 /* Step 4: AcceptEx begins an accept, into a socket that is there already. With length 0 it does
  * not wait for the first bytes. Returns false if it could not begin. */
 static bool begin_accept(void)
 {
 #endif
-#if STEP >= 4
+#if STEP < 4
+    SOCKET accepted = accept(listener, NULL, NULL);
+    if (accepted == INVALID_SOCKET)
+        fail(WSAGetLastError(), "accept");
+#else
     SOCKET accepted =
         WSASocketW(listener_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
 #endif
-#if STEP >= 2
-#if STEP < 5
+#if STEP >= 4 && STEP < 6
     if (accepted == INVALID_SOCKET)
-#endif
-#endif
-#if STEP < 4
-        fail(WSAGetLastError(), "accept");
-#elif STEP < 5
         fail(WSAGetLastError(), "WSASocket");
-#else
+#elif STEP >= 6
     if (accepted == INVALID_SOCKET) {
         narrate_failure(0, "WSASocket", WSAGetLastError());
         return false;
     }
 #endif
-#if STEP < 2
-    if (CreateIoCompletionPort((HANDLE)client.socket, completion_port, 0, 0) == NULL)
+#if STEP < 3
+    struct client client = {.socket = accepted, .number = 1};
 #else
     struct client *client = calloc(1, sizeof *client);
     if (client == NULL)
         fail(WSA_NOT_ENOUGH_MEMORY, "memory for a client");
     client->socket = accepted;
+    client->state = ACCEPTING;
 #endif
-#if STEP >= 2
-#if STEP < 4
-    client->number = ++clients_served;
+#if STEP == 3
+    client->number = (int)InterlockedIncrement(&clients_served);
     narrate(client->number, "accept", "a new client");
-    if (CreateIoCompletionPort((HANDLE)client->socket, completion_port, 0, 0) == NULL)
-#endif
 #endif
 #if STEP < 4
+    if (CreateIoCompletionPort((HANDLE)accepted, completion_port, 0, 0) == NULL)
         fail((int)GetLastError(), "CreateIoCompletionPort for a socket");
 #endif
-#if STEP < 2
+#if STEP < 3
     receive(&client);
 #elif STEP < 4
     receive(client);
-#else
-    client->state = ACCEPTING;
 #endif
 #if STEP >= 8
     add_client(client);
@@ -425,48 +370,37 @@ static bool begin_accept(void)
 #if STEP >= 4
     DWORD bytes;
 #endif
-#if STEP >= 5
+#if STEP >= 6
     InterlockedIncrement(&accepts_pending);
 #endif
 #if STEP >= 4
     BOOL done = accept_ex(listener, accepted, client->addresses, 0, ADDRESS_SIZE, ADDRESS_SIZE,
                           &bytes, fresh_overlapped(client));
     int error = done ? 0 : WSAGetLastError();
-#endif
-#if STEP == 4
-    if (error != 0 && error != WSA_IO_PENDING)
-        fail(error, "AcceptEx");
-#elif STEP >= 5
     if (error != 0 && error != WSA_IO_PENDING) {
+#endif
+#if STEP >= 6
         InterlockedDecrement(&accepts_pending);
 #endif
 #if STEP >= 7
         InterlockedDecrement(&operations_pending);
 #endif
-#if STEP >= 5
+#if STEP >= 4
         narrate_failure(0, "AcceptEx", error);
         close_client(client);
         return error == WSAECONNRESET; /* that client has gone again: begin the next one */
     }
     return true; /* a packet will be queued, even if the accept is done already */
 #endif
-#if STEP >= 2
+#if STEP >= 3
 }
 
-/* Step 2: each worker is a thread, and all of them do the same. */
+/* Step 3: each worker is a thread, and all of them do the same. */
 static void start_workers(void)
 {
     for (int i = 0; i < worker_count; i++) {
-#endif
-#if STEP >= 2
-#if STEP < 7
-        if (CreateThread(NULL, 0, work, NULL, 0, NULL) == NULL)
-#else
         workers[i] = CreateThread(NULL, 0, work, NULL, 0, NULL);
         if (workers[i] == NULL)
-#endif
-#endif
-#if STEP >= 2
             fail((int)GetLastError(), "CreateThread");
     }
 }
@@ -483,31 +417,21 @@ static void serve_until_stopped(void)
 }
 
 #endif
-#if STEP >= 2
+#if STEP >= 3
 static DWORD WINAPI work(void *nothing)
 {
     (void)nothing;
 #endif
     while (take_packet())
         continue;
+#if STEP < 2
+    closesocket(client.socket);
+#endif
     return 0;
 }
 
-#if STEP >= 2
-#if STEP < 5
-/* Step 1: the next packet. The OVERLAPPED is a member of a client: its address tells whose it is.
- * Returns true: there is always another one. */
-#elif STEP < 7
-/* Step 1: the next packet. The OVERLAPPED is a member of a client: its address tells whose it is.
- * Returns true: there is always another one.
- * Step 5: there are three outcomes: an operation is done; it failed (FALSE, but there is an
- * OVERLAPPED); the port itself failed (FALSE and NULL). */
-#else
-/* Step 1: the next packet. The OVERLAPPED is a member of a client: its address tells whose it is.
- * Returns false for the packet of request_stop.
- * Step 5: there are three outcomes: an operation is done; it failed (FALSE, but there is an
- * OVERLAPPED); the port itself failed (FALSE and NULL). */
-#endif
+#if STEP >= 3
+/* Step 1: the next packet. The OVERLAPPED is a member of a client: its address tells which one. */
 #endif
 static bool take_packet(void)
 {
@@ -515,70 +439,50 @@ static bool take_packet(void)
     ULONG_PTR key;
     OVERLAPPED *overlapped;
 
-#if STEP >= 2
+#if STEP >= 3
     /* TODO BATCH: one call takes one packet. */
 #endif
     narrate(0, "GetQueuedCompletionStatus", "wait for a packet");
 #if STEP < 5
     if (!GetQueuedCompletionStatus(completion_port, &bytes, &key, &overlapped, INFINITE))
 #else
+    /* Step 5: three outcomes: an operation is done; it failed (FALSE, but there is an OVERLAPPED);
+     * the port itself failed (FALSE and NULL). */
     BOOL succeeded =
         GetQueuedCompletionStatus(completion_port, &bytes, &key, &overlapped, INFINITE);
     if (!succeeded && overlapped == NULL)
 #endif
         fail((int)GetLastError(), "GetQueuedCompletionStatus");
-#if STEP < 4
-    narrate(0, "GetQueuedCompletionStatus", "a packet of a client: %lu bytes", bytes);
-#elif STEP < 5
-    narrate(0, "GetQueuedCompletionStatus", "a packet of %s: %lu bytes",
-            key == LISTENER ? "the listener" : "a client", bytes);
-#endif
-#if STEP < 3
-    struct client *client = CONTAINING_RECORD(overlapped, struct client, overlapped);
-#endif
-#if STEP < 2
-    if (bytes == 0) /* the client has sent all it wanted, and all of it is echoed */
-        return false;
-#elif STEP < 3
-    if (bytes == 0) { /* the client has sent all it wanted, and all of it is echoed */
-        close_client(client);
-        return true;
-    }
-#endif
-#if STEP < 3
-    if (send(client->socket, client->buffer, (int)bytes, 0) == SOCKET_ERROR)
-        fail(WSAGetLastError(), "send");
-#endif
-#if STEP == 2
-    narrate(client->number, "send", "%lu bytes", bytes);
-#endif
-#if STEP < 3
-    receive(client);
-#elif STEP < 5
-    serve_client(CONTAINING_RECORD(overlapped, struct client, overlapped), bytes);
+#if STEP < 5
+    narrate(0, "GetQueuedCompletionStatus", "a packet: %lu bytes", bytes);
+#elif STEP < 7
+    narrate(0, "GetQueuedCompletionStatus", "a packet: %lu bytes%s", bytes,
 #else
     narrate(0, "GetQueuedCompletionStatus", "a packet of %s%s",
-#endif
-#if STEP >= 5
-#if STEP < 7
-            key == LISTENER ? "the listener" : "a client",
-#else
             key == STOP       ? "the stop"
             : key == LISTENER ? "the listener"
                               : "a client",
-#endif
 #endif
 #if STEP >= 5
             succeeded ? "" : ": the operation failed");
 #endif
 #if STEP >= 7
-    if (key == STOP)
+    if (key == STOP) /* Step 7: this worker ends */
         return false;
 #endif
-#if STEP == 5
-    serve_client(CONTAINING_RECORD(overlapped, struct client, overlapped), succeeded, bytes);
-#elif STEP >= 6
+#if STEP < 2
+    struct client *client = CONTAINING_RECORD(overlapped, struct client, overlapped);
+#elif STEP < 5
+    serve_client(CONTAINING_RECORD(overlapped, struct client, overlapped), bytes);
+#else
     serve_client(CONTAINING_RECORD(overlapped, struct client, overlapped));
+#endif
+#if STEP < 2
+    if (bytes == 0) /* the client has sent all it wanted, and all of it is echoed */
+        return false;
+    if (send(client->socket, client->buffer, (int)bytes, 0) == SOCKET_ERROR)
+        fail(WSAGetLastError(), "send");
+    receive(client);
 #endif
     return true;
 }
@@ -587,25 +491,24 @@ static bool take_packet(void)
 /* Step 4: the socket takes over what the listener is set to, and can be used from then on. */
 static void accept_client(struct client *client)
 {
-#endif
-#if STEP == 4
-    client->number = ++clients_served;
-#elif STEP >= 5
     client->number = (int)InterlockedIncrement(&clients_served);
-#endif
-#if STEP >= 4
     narrate(client->number, "AcceptEx", "a new client");
+    if (setsockopt(client->socket, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT, (const char *)&listener,
 #endif
 #if STEP == 4
-    begin_accept(); /* the next one */
-#endif
-#if STEP >= 4
-    if (setsockopt(client->socket, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT, (const char *)&listener,
+                   sizeof listener) == SOCKET_ERROR)
+        fail(WSAGetLastError(), "SO_UPDATE_ACCEPT_CONTEXT");
+#elif STEP >= 5
                    sizeof listener) == SOCKET_ERROR) { /* that client has gone again already */
         narrate_failure(client->number, "SO_UPDATE_ACCEPT_CONTEXT", WSAGetLastError());
         close_client(client);
         return;
     }
+#endif
+#if STEP >= 4 && STEP < 7
+    if (CreateIoCompletionPort((HANDLE)client->socket, completion_port, 0, 0) == NULL)
+        fail((int)GetLastError(), "CreateIoCompletionPort for a socket");
+#elif STEP >= 7
     associate(client->socket, CLIENT);
 #endif
 #if STEP >= 6
@@ -619,44 +522,43 @@ static void accept_client(struct client *client)
 
 #endif
 #if STEP >= 3
-/* Step 3: what follows when the client's operation has completed. All that has come is sent back
+/* Step 2: what follows when the client's operation has completed. All that has come is sent back
  * before more is received, so a client that never reads costs exactly one buffer. */
 #endif
-#if STEP >= 3
-#if STEP < 5
-static void serve_client(struct client *client, DWORD bytes)
-#elif STEP < 6
-static void serve_client(struct client *client, bool succeeded, DWORD bytes)
-#else
+#if STEP >= 5
 static void serve_client(struct client *client)
-#endif
-#endif
-#if STEP >= 3
 {
-#endif
-#if STEP >= 6
     DWORD bytes;
 
+#elif STEP >= 2
+static void serve_client(struct client *client, DWORD bytes)
+{
 #endif
-#if STEP == 3
-    if (client->state == SENDING) {
-#elif STEP >= 4
+#if STEP >= 4
     if (client->state == ACCEPTING)
 #endif
-#if STEP >= 5
+#if STEP >= 4 && STEP < 6
+        begin_accept(); /* the next one */
+#elif STEP >= 6
         InterlockedDecrement(&accepts_pending);
 #endif
-#if STEP >= 6
+#if STEP >= 2 && STEP < 5
+    if (client->state == SENDING)
+#elif STEP >= 5
     bool succeeded = operation_result(client, &bytes);
     if (succeeded && client->state == SENDING)
+#endif
+#if STEP >= 2 && STEP < 6
+        client->sent += (int)bytes;
+#elif STEP >= 6
         send_completed(client, bytes);
 #endif
-#if STEP >= 5
-#if STEP < 8
+#if STEP == 4
+    if (client->state == ACCEPTING)
+#elif STEP >= 5 && STEP < 8
     if (!succeeded)
-#else
+#elif STEP >= 8
     if (!succeeded || stopping)
-#endif
 #endif
 #if STEP >= 5
         close_client(client);
@@ -665,39 +567,24 @@ static void serve_client(struct client *client)
 #if STEP >= 4
         accept_client(client);
 #endif
-#if STEP >= 4
-#if STEP < 6
-    else if (client->state == SENDING) {
-#endif
-#endif
-#if STEP >= 3
-#if STEP < 6
-        client->sent += (int)bytes;
-#else
+#if STEP >= 2 && STEP < 4
+    if (client->state == SENDING)
+#elif STEP >= 4
     else if (client->state == SENDING)
 #endif
-#endif
-#if STEP >= 3
+#if STEP >= 2
         send_rest(client);
-#endif
-#if STEP >= 3
-#if STEP < 6
-    } else
-#else
     else
-#endif
-#endif
-#if STEP >= 3
         receive_completed(client, bytes);
 #endif
-#if STEP >= 5
+#if STEP >= 6
     start_accepting(); /* one has been accepted, or one has left */
 #endif
-#if STEP >= 3
+#if STEP >= 2
 }
 
 #endif
-#if STEP >= 2
+#if STEP >= 3
 /* The receive begins before there is anything to receive. When WSARecv returns, another worker may
  * have taken the packet already, and freed the client: so only the client's number is used then. */
 #endif
@@ -708,39 +595,42 @@ static void receive(struct client *client)
 #if STEP >= 2
     int number = client->number;
 #endif
-#if STEP < 3
-    memset(&client->overlapped, 0, sizeof client->overlapped);
+#if STEP < 2
     int result = WSARecv(client->socket, &space, 1, NULL, &flags, &client->overlapped, NULL);
 #else
     client->state = RECEIVING;
     int result = WSARecv(client->socket, &space, 1, NULL, &flags, fresh_overlapped(client), NULL);
 #endif
-#if STEP >= 3
-#if STEP < 5
+#if STEP >= 2 && STEP < 5
     check_outcome(number, "WSARecv", result);
-#elif STEP < 6
-    if (check_outcome(number, "WSARecv", result) == FAILED)
-#else
+#elif STEP >= 5
     enum outcome outcome = check_outcome(number, "WSARecv", result);
     if (outcome == FAILED)
-#endif
-#endif
-#if STEP >= 5
         close_client(client);
 #endif
 #if STEP >= 6
     else if (outcome == DONE && /* Step 6: its turn comes behind the packets of the others */
+#endif
+#if STEP == 6
+             !PostQueuedCompletionStatus(completion_port, 0, 0, &client->overlapped))
+#elif STEP >= 7
              !PostQueuedCompletionStatus(completion_port, 0, CLIENT, &client->overlapped))
+#endif
+#if STEP >= 6
         fail((int)GetLastError(), "PostQueuedCompletionStatus");
 #endif
-#if STEP >= 3
+#if STEP >= 2
 }
 
 static void receive_completed(struct client *client, DWORD bytes)
 {
     if (bytes == 0) { /* the client has sent all it wanted, and all of it is echoed */
         shutdown(client->socket, SD_SEND);
+#endif
+#if STEP >= 3
         close_client(client);
+#endif
+#if STEP >= 2
         return;
     }
     client->received = (int)bytes;
@@ -749,56 +639,43 @@ static void receive_completed(struct client *client, DWORD bytes)
 }
 
 #endif
-#if STEP >= 3
-#if STEP < 6
-/* Step 3: send all of it, or what a short send has left. */
-#else
+#if STEP >= 6
 /* Step 6: send until all is sent, or until a send is pending. */
 #endif
-#endif
-#if STEP >= 3
+#if STEP >= 2
 static void send_rest(struct client *client)
 {
     int number = client->number;
     client->state = SENDING;
 #endif
-#if STEP >= 3
-#if STEP < 6
+#if STEP >= 2 && STEP < 6
     if (client->sent < client->received) {
-#else
+#elif STEP >= 6
     while (client->sent < client->received) {
 #endif
-#endif
-#if STEP >= 3
+#if STEP >= 2
         WSABUF rest = {(ULONG)(client->received - client->sent), client->buffer + client->sent};
         int result = WSASend(client->socket, &rest, 1, NULL, 0, fresh_overlapped(client), NULL);
 #endif
-#if STEP >= 3
-#if STEP < 5
+#if STEP >= 2 && STEP < 5
         check_outcome(number, "WSASend", result);
-#elif STEP < 6
+        return;
+#elif STEP == 5
         if (check_outcome(number, "WSASend", result) == FAILED)
-#else
+            close_client(client);
+        return;
+#elif STEP >= 6
         enum outcome outcome = check_outcome(number, "WSASend", result);
         DWORD bytes;
         if (outcome == PENDING)
             return;
         if (outcome == FAILED || !operation_result(client, &bytes)) {
-#endif
-#endif
-#if STEP >= 5
             close_client(client);
-#endif
-#if STEP >= 3
-#if STEP < 6
-        return;
-#else
             return;
         }
         send_completed(client, bytes);
 #endif
-#endif
-#if STEP >= 3
+#if STEP >= 2
     }
     receive(client);
 }
@@ -816,7 +693,9 @@ static void send_completed(struct client *client, DWORD bytes)
 #if STEP >= 6
 }
 
-/* Step 6: how did the operation end? Returns false if it failed. The packet says it too, but not
+#endif
+#if STEP >= 5
+/* Step 5: how did the operation end? Returns false if it failed. The packet says it too, but not
  * with Winsock's errors. */
 static bool operation_result(struct client *client, DWORD *bytes)
 {
@@ -829,7 +708,7 @@ static bool operation_result(struct client *client, DWORD *bytes)
 #if STEP >= 7
     InterlockedDecrement(&operations_pending);
 #endif
-#if STEP >= 6
+#if STEP >= 5
     if (!succeeded)
         narrate_failure(client->number, "WSAGetOverlappedResult", error);
     else if (client->state != ACCEPTING)
@@ -838,32 +717,27 @@ static bool operation_result(struct client *client, DWORD *bytes)
     return succeeded;
 }
 
+#endif
+#if STEP >= 6
 /* Step 6: WSARecv and WSASend have three outcomes.
  *   0               completed immediately; no packet is queued: accept_client asked for that
  *   WSA_IO_PENDING  in progress; a packet will be queued
  *   another error   failed: nothing is in progress, and no packet will be queued */
 #endif
-#if STEP >= 3
-#if STEP < 5
+#if STEP >= 2 && STEP < 5
 static void check_outcome(int number, const char *call, int result)
-#else
+{
+#elif STEP >= 5
 static enum outcome check_outcome(int number, const char *call, int result)
-#endif
-#endif
-#if STEP >= 3
 {
 #endif
     int error = result == 0 ? 0 : WSAGetLastError();
 #if STEP < 5
     if (error != 0 && error != WSA_IO_PENDING)
 #endif
-#if STEP < 3
-        fail(error, "WSARecv");
-#endif
 #if STEP < 2
-    narrate(1, "WSARecv", error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
-#elif STEP < 3
-    narrate(number, "WSARecv", error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
+        fail(error, "WSARecv");
+    narrate(client->number, "WSARecv", error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
 #elif STEP < 5
         fail(error, "%s", call);
 #else
@@ -877,7 +751,7 @@ static enum outcome check_outcome(int number, const char *call, int result)
         return FAILED;
     }
 #endif
-#if STEP >= 3
+#if STEP >= 2
     narrate(number, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
 #endif
 #if STEP >= 5
@@ -910,15 +784,11 @@ static void stop_serving(void)
     while (clients != NULL)
         take_packet();
     resume_narration();
-#endif
-#if STEP >= 7
     closesocket(listener);
-#endif
-#if STEP >= 8
     narrate(0, "closesocket", "all clients are closed");
+    CloseHandle(completion_port);
 #endif
 #if STEP >= 7
-    CloseHandle(completion_port);
     print_summary((int)clients_served, bytes_echoed, (int)operations_pending);
 }
 
@@ -944,6 +814,8 @@ static void find_accept_ex(void)
 #endif
 #if STEP >= 3
 /* Each operation begins with a fresh OVERLAPPED. It needs no event: a packet is queued. */
+#endif
+#if STEP >= 2
 static WSAOVERLAPPED *fresh_overlapped(struct client *client)
 {
     memset(&client->overlapped, 0, sizeof client->overlapped);
@@ -951,9 +823,11 @@ static WSAOVERLAPPED *fresh_overlapped(struct client *client)
 #if STEP >= 7
     InterlockedIncrement(&operations_pending);
 #endif
-#if STEP >= 3
+#if STEP >= 2
     return &client->overlapped;
 }
+#endif
+#if STEP >= 3
 
 #endif
 #if STEP >= 8
@@ -981,7 +855,7 @@ static void remove_client(struct client *client)
 
 /* Only for a client without an operation in progress: the system still writes into the others. */
 #endif
-#if STEP >= 2
+#if STEP >= 3
 static void close_client(struct client *client)
 {
     closesocket(client->socket);
@@ -989,7 +863,7 @@ static void close_client(struct client *client)
 #if STEP >= 8
     remove_client(client);
 #endif
-#if STEP >= 2
+#if STEP >= 3
     narrate(client->number, "closesocket", "closed");
     free(client);
 }
