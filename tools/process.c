@@ -412,10 +412,8 @@ static unsigned long long context_switches(const struct process *process)
 
 bool press_ctrl_c(struct process *process)
 {
-    if (running_under_wine()) {
-        Sleep(50); /* a thread that Wine is just making would not bear the signal */
+    if (running_under_wine())
         return send_sigint(process);
-    }
     return GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, process->id) != 0;
 }
 
