@@ -100,6 +100,9 @@ static void start_accepting(void)
         fail(WSAGetLastError(), "WSAEventSelect of the listener");
     accepting = true;
     narrate(0, "WSAEventSelect", "listener: FD_ACCEPT");
+    /* Again: FD_ACCEPT may not come twice for a client whose accept failed, so accept is tried. */
+    if (clients_served > 0)
+        WSASetEvent(events[LISTENER]);
 }
 
 /* Step 1: one thread waits for everything that can happen. */
@@ -132,6 +135,8 @@ static void accept_client(void)
     SOCKET accepted = accept(listener, NULL, NULL);
     if (accepted == INVALID_SOCKET) {
         int error = WSAGetLastError();
+        if (error == WSAEWOULDBLOCK)
+            return; /* no client is waiting */
         narrate_failure(0, "accept", error);
         if (error == WSAEMFILE || error == WSAENOBUFS) {
             if (event_count == FIRST_CLIENT)

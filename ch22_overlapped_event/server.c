@@ -111,6 +111,9 @@ static void start_accepting(void)
         fail(WSAGetLastError(), "WSAEventSelect of the listener");
     accepting = true;
     narrate(0, "WSAEventSelect", "listener: FD_ACCEPT");
+    /* Again: FD_ACCEPT may not come twice for a client whose accept failed, so accept is tried. */
+    if (clients_served > 0)
+        WSASetEvent(events[LISTENER]);
 }
 
 /* Step 5: one place to wait. The functions below only begin operations, or ask for results. */
@@ -137,13 +140,14 @@ static void serve_until_stopped(void)
     }
 }
 
-/* Step 6: FD_ACCEPT says that a client has connected. One accept makes it come again if there
- * are more. */
+/* Step 6: FD_ACCEPT: a client has connected. It comes again after accept if there are more. */
 static void accept_client(void)
 {
     SOCKET accepted = accept(listener, NULL, NULL);
     if (accepted == INVALID_SOCKET) {
         int error = WSAGetLastError();
+        if (error == WSAEWOULDBLOCK)
+            return; /* no client is waiting */
         narrate_failure(0, "accept", error);
         if (error == WSAEMFILE || error == WSAENOBUFS) {
             if (event_count == FIRST_CLIENT)

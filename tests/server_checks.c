@@ -216,6 +216,71 @@ static void beyond_the_limit(struct server *server)
     end_peers(peers, limit + BEYOND);
 }
 
+/* Waits until the server answers the peer, which has sent something, or narrates that accept failed
+ * for it. True: it failed; otherwise there is something to receive, or trouble. */
+static bool accept_has_failed(struct server *server, SOCKET peer)
+{
+    for (double end = now_ms() + patience_ms; now_ms() < end;) {
+        if (wait_for_socket(peer, READABLE, 20) != 0)
+            return false;
+        if (count_text(server, "until a client leaves") > 0)
+            return true;
+    }
+    trouble(TIMED_OUT, "accept_client",
+            "expected that a client is served, or that the server says why not; found neither");
+    return false;
+}
+
+/* The verifier lets one accept of three fail, the second, third or fourth first. The client is
+ * still waiting then, and it must be served when another one has left. */
+static void no_socket_left(void)
+{
+    enum { MOST = 4, LENGTH = 100 };
+    SOCKET peers[MOST];
+    struct server server;
+    char kinds[300] = "";
+    bool failed = false;
+    int count = 0;
+
+    if (!verified) {
+        trouble(SKIPPED, "", "only the verifier makes accept fail");
+        return;
+    }
+    if (strstr(program_path, "select_server") != NULL) {
+        trouble(SKIPPED, "", "this server ends when there are no more sockets");
+        return;
+    }
+    bool chosen = GetEnvironmentVariableA("VERIFIER_UNKIND", kinds, sizeof kinds) != 0;
+    SetEnvironmentVariableA("VERIFIER_UNKIND", "accept_full");
+    bool started = start_server(&server, "");
+    SetEnvironmentVariableA("VERIFIER_UNKIND", chosen ? kinds : NULL);
+    if (!started)
+        return;
+    while (count < MOST && !failed && !in_trouble()) {
+        SOCKET peer = connect_peer(server.port);
+        peers[count++] = peer;
+        if (peer == INVALID_SOCKET || !send_all(peer, pattern, LENGTH))
+            break;
+        failed = accept_has_failed(&server, peer);
+        if (!failed && !in_trouble())
+            receive_exactly(peer, pattern, LENGTH);
+    }
+    if (failed && !in_trouble()) {
+        closesocket(peers[0]);
+        peers[0] = INVALID_SOCKET;
+        if (wait_for_socket(peers[count - 1], READABLE, patience_ms) == 0)
+            trouble(TIMED_OUT, "start_accepting: FD_ACCEPT came for this client already",
+                    "expected that the client whose accept failed is served when another one has "
+                    "left, found that it still waits");
+        else
+            receive_exactly(peers[count - 1], pattern, LENGTH);
+    } else if (!in_trouble()) {
+        trouble(SKIPPED, "", "no accept fails: the seed is 0, or AcceptEx is used");
+    }
+    end_peers(peers, count);
+    stop_server(&server);
+}
+
 static void storm_of_connects(struct server *server)
 {
     enum { COUNT = 200, MESSAGE_SIZE = 100 };
@@ -555,6 +620,7 @@ const struct check server_checks[] = {
     {.name = "clients beyond the limit wait, and are served",
      .talk = beyond_the_limit,
      .options = ""},
+    {.name = "no socket left: a client waits, and is served", .run = no_socket_left},
     {.name = "a storm of 200 connects", .talk = storm_of_connects, .options = "--quiet"},
     {.name = "2,000 connections in a row leak nothing",
      .talk = two_thousand_in_a_row,

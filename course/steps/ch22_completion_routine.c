@@ -241,6 +241,11 @@ static void start_accepting(void)
     accepting = true;
 #endif
     narrate(0, "WSAEventSelect", "listener: FD_ACCEPT");
+#if STEP >= 6
+    /* Again: FD_ACCEPT may not come twice for a client whose accept failed, so accept is tried. */
+    if (clients_served > 0)
+        WSASetEvent(events[LISTENER]);
+#endif
 }
 
 /* Step 4: one thread waits for everything that can happen. Alertably: the routines run here. */
@@ -290,6 +295,8 @@ static void accept_client(void)
     SOCKET accepted = accept(listener, NULL, NULL);
     if (accepted == INVALID_SOCKET) {
         int error = WSAGetLastError();
+        if (error == WSAEWOULDBLOCK)
+            return; /* no client is waiting */
 #if STEP >= 6
         narrate_failure(0, "accept", error);
         if (error == WSAEMFILE || error == WSAENOBUFS) {
@@ -299,9 +306,7 @@ static void accept_client(void)
         }
         return; /* any other error: that client has gone again already */
 #else
-        if (error != WSAEWOULDBLOCK)
-            fail(error, "accept");
-        return; /* no client is waiting */
+        fail(error, "accept");
 #endif
     }
 

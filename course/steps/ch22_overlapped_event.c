@@ -41,12 +41,8 @@ enum {
     BUFFER_SIZE = 128 * 1024, /* an experiment: make it 5 and count the WSARecv */
 #if STEP >= 6
 
-#if STEP == 6
-    /* One wait takes two events: the listener's, and the client's. */
-#elif STEP == 7
-    /* One wait takes 64 events: the listener's, and one for each client. */
-#endif
 #if STEP < 8
+    /* One wait takes 64 events: the listener's, and one for each client. */
     LISTENER = 0,
     FIRST_CLIENT = 1,
 #else
@@ -106,15 +102,14 @@ static SOCKET listener;
 static bool accepting;
 #endif
 
-#if STEP == 6
-static WSAEVENT events[FIRST_CLIENT + MAX_CLIENTS];
+#if STEP >= 7
+/* Step 7: events[i] is the event of clients[i]; a client keeps its event but not its place. */
 #endif
+static WSAEVENT events[WSA_MAXIMUM_WAIT_EVENTS];
 #endif
 #if STEP < 7
 static struct client only_client;
 #else
-/* Step 7: events[i] is the event of clients[i]; a client keeps its event but not its place. */
-static WSAEVENT events[WSA_MAXIMUM_WAIT_EVENTS];
 static struct client *clients[WSA_MAXIMUM_WAIT_EVENTS];
 #endif
 #if STEP >= 6
@@ -271,6 +266,11 @@ static void start_accepting(void)
     accepting = true;
 #endif
     narrate(0, "WSAEventSelect", "listener: FD_ACCEPT");
+#if STEP >= 7
+    /* Again: FD_ACCEPT may not come twice for a client whose accept failed, so accept is tried. */
+    if (clients_served > 0)
+        WSASetEvent(events[LISTENER]);
+#endif
 }
 #endif
 
@@ -320,8 +320,7 @@ static void serve_until_stopped(void)
 #endif
 
 #if STEP >= 6
-/* Step 6: FD_ACCEPT says that a client has connected. One accept makes it come again if there
- * are more. */
+/* Step 6: FD_ACCEPT: a client has connected. It comes again after accept if there are more. */
 #endif
 static void accept_client(void)
 {
@@ -332,6 +331,10 @@ static void accept_client(void)
 #else
     if (accepted == INVALID_SOCKET) {
         int error = WSAGetLastError();
+#if STEP >= 6
+        if (error == WSAEWOULDBLOCK)
+            return; /* no client is waiting */
+#endif
         narrate_failure(0, "accept", error);
 #if STEP < 7
         if (error == WSAEMFILE || error == WSAENOBUFS)

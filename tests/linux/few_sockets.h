@@ -2,8 +2,8 @@
  * few_sockets.h - a machine on which a server can have two clients at a time: the next accept fails
  * with WSAEMFILE. steps_test.sh compiles a server with  -include few_sockets.h .
  *
- * On Windows the failed accept makes FD_ACCEPT come again as long as that client waits. Here it is
- * accepted behind the server's back, so WSAEventSelect has to announce it.
+ * The client for which there is no socket is accepted behind the server's back. So FD_ACCEPT does
+ * not come again for it, as on Windows it need not.
  */
 #include "../../common/common.h"
 
@@ -32,14 +32,5 @@ static inline int few_closesocket(SOCKET socket)
     return closesocket(socket);
 }
 
-static inline int few_event_select(SOCKET socket, WSAEVENT event, long events)
-{
-    int result = WSAEventSelect(socket, event, events);
-    if (events == FD_ACCEPT && waiting != INVALID_SOCKET)
-        WSASetEvent(event);
-    return result;
-}
-
-#define accept         few_accept
-#define closesocket    few_closesocket
-#define WSAEventSelect few_event_select
+#define accept      few_accept
+#define closesocket few_closesocket

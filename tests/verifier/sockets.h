@@ -278,8 +278,11 @@ static SOCKET accepted_socket(const struct place *place, SOCKET listener, SOCKET
 /* Defined in events.h: gives the network events again, a little later. */
 static void give_later(struct socket_record *record, long network_events, DWORD milliseconds);
 
-/* An accept that fails though there is a client: true, with the error set. Only a thread that would not
- * wait anyway is treated so: the client is still there, and FD_ACCEPT comes again for it. */
+/* An accept that fails though there is a client: true, with the error set. Only a thread that would
+ * not wait anyway is treated so. After WSAECONNRESET, FD_ACCEPT comes again. After WSAEMFILE it
+ * does not: the client is still there, but FD_ACCEPT came for it once, and WSAEventSelect does not
+ * look anew. The documentation promises more, but Windows announces nothing again because of
+ * WSAEventSelect, and FD_READ not after each recv that failed. */
 static bool accept_fails(struct socket_record *record)
 {
     int error = 0;
@@ -294,7 +297,8 @@ static bool accept_fails(struct socket_record *record)
         error = WSAEMFILE;
     if (error == 0)
         return false;
-    give_later(record, FD_ACCEPT, 1);
+    if (error != WSAEMFILE)
+        give_later(record, FD_ACCEPT, 1);
     WSASetLastError(error);
     return true;
 }
