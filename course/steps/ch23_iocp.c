@@ -137,7 +137,12 @@ static const struct number_option options[] = {
      .lowest = 1,
      .highest = MOST_WORKERS,
      .number = &worker_count,
+#if STEP == 6
+     .help = "number of workers, 1 to 64 (default: 2)"},
+#endif
+#if STEP >= 7
      .help = "number of workers, 1 to 64 (default: one for each processor)"},
+#endif
     {.name = NULL},
 };
 
@@ -271,8 +276,6 @@ int main(int argc, char **argv)
 #if STEP >= 8
 
     stop_winsock();
-#endif
-#if STEP >= 7
     return 0;
 #endif
 #if STEP >= 3

@@ -21,6 +21,12 @@ section() { awk -v step="### Step $2: " 'index($0, step) == 1 { inside = 1; next
 # block LANGUAGE: the blocks of that language in what it reads.
 block() { awk -v begin='```'"$1" '$0 == "```" { inside = 0 } inside { print } $0 == begin { inside = 1 }'; }
 
+# names LESSON STEP: the checks that hold from this step on.
+names() {
+    section "$1" "$2" | tr '\n' ' ' | grep -oE '(Holds from here on|여기서부터 통과하는 검사): [^.]*\.' |
+        grep -oE '\*[^*]+\*' | tr -d '*'
+}
+
 # background COMMAND ...: beside others, but not too many.
 background() {
     while [ "$(jobs -rp | wc -l)" -ge 6 ]; do
@@ -51,7 +57,7 @@ with_server() {
     wine "build/$1/$2.exe" 0 >"$log" 2>&1 </dev/null &
     server=$!
     for ((i = 0; i < 100; i++)); do
-        grep -q "listening on" "$log" && break
+        grep -qs "listening on" "$log" && break
         sleep 0.1
     done
     port=$(sed -nE 's/^listening on .*:([0-9]+).*/\1/p' "$log")
@@ -150,8 +156,7 @@ for authored in course/steps/*.c; do
     done
     wait
     for ((step = 1; step <= count; step++)); do
-        mapfile -t names < <(section "$chapter/README.md" "$step" | tr '\n' ' ' |
-            grep -oE 'Holds from here on: [^.]*\.' | grep -oE '\*[^*]+\*' | tr -d '*')
+        mapfile -t names < <(names "$chapter/README.md" "$step")
         for name in "${names[@]}"; do
             background twice proof "${folders[step - 1]-}" "${folders[step]}" "$name" >"$scratch/proof.$step.${name//[^a-zA-Z0-9]/_}"
         done
@@ -177,6 +182,11 @@ for authored in course/steps/*.c; do
             report "$chapter: step $step: ${result##*.}: fails before, holds now" "$(cat "$result")"
         done
     done
+    report "$chapter: its lesson names the same checks in Korean" "$(
+        for ((step = 1; step <= count; step++)); do
+            diff <(names "$chapter/README.md" $step) <(names "$chapter/README.ko.md" $step) || echo "step $step"
+        done
+    )"
     report "$chapter: its lesson has these steps" "$(
         diff <(sed -nE 's/^    (Step [0-9]: .*) \([0-9]+ lines\)$/\1/p' "$scratch/list") \
             <(sed -nE 's/^### (Step [0-9]: .*)$/\1/p' "$chapter/README.md")
