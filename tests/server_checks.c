@@ -36,6 +36,18 @@ static void echo_drip(struct server *server)
         closesocket(peer);
 }
 
+/* Unlike with the drip, each receive begins before there is anything to receive. */
+static void echo_with_pauses(struct server *server)
+{
+    SOCKET peer = connect_peer(server->port);
+    for (int i = 0; i < 8 && !in_trouble(); i++) {
+        Sleep(2);
+        exchange(peer, pattern + i, 100, 100);
+    }
+    if (peer != INVALID_SOCKET)
+        closesocket(peer);
+}
+
 /* A server that receives no more than came the last time still echoes everything. */
 static void long_after_short(struct server *server)
 {
@@ -606,6 +618,7 @@ const struct check server_checks[] = {
     {.name = "echoes text, and narrates", .talk = echo_text, .options = ""},
     {.name = "echoes 16 MiB", .talk = echo_16_mib, .options = "--quiet"},
     {.name = "echoes a drip of single bytes", .talk = echo_drip, .options = "--quiet"},
+    {.name = "echoes a client that pauses", .talk = echo_with_pauses, .options = "--quiet"},
     {.name = "a long message after a short one", .talk = long_after_short, .options = ""},
     {.name = "half-close: all comes back, then the end", .talk = half_close, .options = "--quiet"},
     {.name = "bytes and end together", .talk = bytes_and_end_together, .options = "--quiet"},

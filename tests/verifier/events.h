@@ -20,6 +20,14 @@ static struct event_record *find_event(HANDLE event)
     return record;
 }
 
+/* Whether the event was closed, and its handle has not been given out again since: for a thread,
+ * for example. */
+static bool is_closed(const struct event_record *record)
+{
+    DWORD flags;
+    return record != NULL && !record->open && !GetHandleInformation(record->event, &flags);
+}
+
 static HANDLE made_event(const struct place *place, HANDLE event)
 {
     DWORD error = GetLastError();
@@ -46,11 +54,9 @@ static HANDLE made_event(const struct place *place, HANDLE event)
 static void use_event(const struct place *place, HANDLE event)
 {
     struct event_record *record = find_event(event);
-    if (record == NULL)
-        return;
-    if (!record->open)
+    if (is_closed(record))
         broken(RULE_CLOSED, place, "uses an event that was closed by", &record->closed);
-    if (record->maker != GetCurrentThreadId())
+    if (record != NULL && record->maker != GetCurrentThreadId())
         record->shared = true;
 }
 
@@ -65,15 +71,15 @@ static bool close_event(const struct place *place, HANDLE event)
 
     take_lock();
     struct event_record *record = find_event(event);
-    if (record != NULL && !record->open) {
-        broken(RULE_CLOSED, place, "closes an event that was closed already by", &record->closed);
+    if (is_closed(record)) {
+        broken(RULE_CLOSED, place, "closes an event that was already closed by", &record->closed);
         may_close = false;
-    } else if (record != NULL) {
+    } else if (record != NULL && record->open) {
         for (const struct wait *wait = waits; wait != NULL; wait = wait->next) {
             for (DWORD i = 0; i < wait->count; i++) {
                 if (wait->handles[i] == event)
-                    broken(RULE_WAIT, place, "closes an event on which another thread waits in",
-                           &wait->place);
+                    broken(RULE_WAIT, place,
+                           "closes an event that another thread is waiting for in", &wait->place);
             }
         }
         event_goes(place, event);
@@ -87,7 +93,9 @@ static bool close_event(const struct place *place, HANDLE event)
 WSAEVENT verifier_WSACreateEvent(VERIFIER_AT)
 {
     struct place place = at("WSACreateEvent", file, line);
-    started(&place);
+    take_lock();
+    check_started(&place);
+    release_lock();
     return made_event(&place, WSACreateEvent());
 }
 
@@ -252,8 +260,8 @@ int verifier_WSAEventSelect(VERIFIER_AT, SOCKET socket, WSAEVENT event, long mas
     return result;
 }
 
-/* Under Wine a reset looks like an orderly end. What it does not hide: the socket is not connected any
- * more. That would also be so after an end of both sides. */
+/* Under Wine a reset looks like an orderly end. What it does not hide: the socket is not connected
+ * any more. That would also be so after an end of both sides. */
 static bool looks_reset(const struct socket_record *record)
 {
     struct sockaddr_storage address;

@@ -3,9 +3,10 @@
  *
  * Each block has pages of its own, ends at the end of a page, and lies above 4 GiB (where there is
  * so much): a byte behind its end, a byte of it after free, and an address that went through a
- * DWORD lead to nowhere. What was freed is taken for new blocks only when everything else has been.
+ * DWORD lead to nowhere. Of the few bytes that alignment leaves behind it, free sees that they were
+ * written. What was freed is taken for new blocks only when everything else has been.
  */
-enum { PAGE = 4096, ALIGNMENT = 16 };
+enum { PAGE = 4096, ALIGNMENT = 16, BEHIND = 0xFD /* the bytes up to the end of the page */ };
 
 #ifdef _WIN64
 #define ARENA_PAGES   ((size_t)8 * 1024 * 1024) /* 32 GiB of addresses */
@@ -92,6 +93,7 @@ static void *new_block(const struct place *place, size_t size)
             block->size = size;
             block->bytes = begin + pages * PAGE - padded;
             block->made = *place;
+            memset(block->bytes + size, BEHIND, padded - size);
             for (size_t i = 0; i <= pages; i++)
                 page_blocks[next_page + i] = block;
             next_page += pages + 1;
@@ -105,12 +107,45 @@ static void *new_block(const struct place *place, size_t size)
 /* Defined in operations.h. */
 static void memory_goes(const struct place *place, const void *memory, size_t size);
 
+/* Whether something was written between the block's end and that of its page. */
+static bool is_written_behind(const struct block *block)
+{
+    const char *end = arena + (block->first_page + block->pages) * PAGE;
+    for (const char *c = block->bytes + block->size; c < end; c++) {
+        if ((unsigned char)*c != BEHIND)
+            return true;
+    }
+    return false;
+}
+
 static void drop_block(const struct place *place, struct block *block)
 {
+    if (is_written_behind(block))
+        broken(RULE_MEMORY, place, "finds bytes written beyond the end of the block from",
+               &block->made);
     memory_goes(place, block->bytes, block->size);
     VirtualFree(arena + block->first_page * PAGE, block->pages * PAGE, MEM_DECOMMIT);
     block->is_free = true;
     block->freed = *place;
+}
+
+/* Whether a call is given memory that ends before so many bytes, or was freed. Call it with the
+ * lock. */
+static bool is_beyond_memory(const struct place *place, const void *bytes, size_t size)
+{
+    const struct block *block = size == 0 ? NULL : block_of(bytes);
+
+    if (block == NULL)
+        return false;
+    if (block->is_free)
+        broken(RULE_MEMORY, place, "is given memory that was freed by", &block->freed);
+    else if ((const char *)bytes + size > block->bytes + block->size)
+        broken(RULE_MEMORY, place, "is given a length that goes beyond the end of the block from",
+               &block->made);
+    else
+        return false;
+    WSASetLastError(WSAEFAULT);
+    return true;
 }
 
 /* An access to an address where nothing is: is it a block's? The program then crashes as ever. */
@@ -126,7 +161,7 @@ static LONG CALLBACK explain_crash(EXCEPTION_POINTERS *exception)
     struct place place = near_last("memory");
     if (block != NULL && TryAcquireSRWLockExclusive(&lock)) {
         snprintf(text, sizeof text, "is used %s",
-                 block->is_free ? "after it was freed by" : "behind the end of what comes from");
+                 block->is_free ? "after it was freed by" : "beyond the end of the block from");
         broken(RULE_MEMORY, &place, text, block->is_free ? &block->freed : &block->made);
         release_lock();
     }
@@ -159,9 +194,9 @@ void verifier_free(VERIFIER_AT, void *memory)
     }
     take_lock();
     if (block->is_free)
-        broken(RULE_MEMORY, &place, "frees memory that was freed by", &block->freed);
+        broken(RULE_MEMORY, &place, "frees memory that was already freed by", &block->freed);
     else if (block->bytes != memory)
-        broken(RULE_MEMORY, &place, "is given the middle of the memory of", &block->made);
+        broken(RULE_MEMORY, &place, "is given an address inside the block from", &block->made);
     else
         drop_block(&place, block);
     release_lock();

@@ -1,10 +1,11 @@
 /*
  * operations.h - overlapped operations. A part of verifier.c.
  *
- * The verifier stands where Windows' kernel does. It begins the real operation with an OVERLAPPED and
- * with buffers of its own; a thread of its own takes the completion (system.h), and only then are the
- * program's buffer and OVERLAPPED written, and the program is notified. So it knows at each moment what
- * belongs to the system and what the program may touch, and it decides when an operation completes.
+ * The verifier stands where Windows' kernel does. It begins the real operation with an OVERLAPPED
+ * and with buffers of its own; a thread of its own takes the completion (system.h), and only then
+ * are the program's buffer and OVERLAPPED written, and the program is notified. So it knows at each
+ * moment what belongs to the system and what the program may touch, and it decides when an
+ * operation completes.
  */
 enum { MOST_BUFFERS = 16 };
 
@@ -173,8 +174,8 @@ static void event_goes(const struct place *place, HANDLE event)
     for (const struct operation *operation = operations; operation != NULL;
          operation = operation->next) {
         if (operation->event == event)
-            broken(RULE_IN_PROGRESS, place, "closes the event of an operation in progress since",
-                   &operation->place);
+            broken(RULE_IN_PROGRESS, place,
+                   "closes the event of an operation in progress, begun by", &operation->place);
     }
 }
 
@@ -193,8 +194,8 @@ static void memory_goes(const struct place *place, const void *memory, size_t si
                                                 operation->buffers[i].len);
         if (has_overlapped || has_buffer)
             broken(RULE_IN_PROGRESS, place,
-                   has_overlapped ? "frees the OVERLAPPED of an operation in progress since"
-                                  : "frees the buffer of an operation in progress since",
+                   has_overlapped ? "frees the OVERLAPPED of an operation in progress, begun by"
+                                  : "frees the buffer of an operation in progress, begun by",
                    &operation->place);
         operation->buffer_gone = operation->buffer_gone || has_buffer;
         if (has_overlapped)
@@ -212,13 +213,23 @@ static void memory_goes(const struct place *place, const void *memory, size_t si
 
 /* ---- the completion ------------------------------------------------------------------------ */
 
-/* Whether the program's memory is there: it may have been a stack, or freed by another function than
- * free. */
-static bool is_there(const void *memory)
+/* Whether the program's memory is there: it may have been a stack, or freed by another function
+ * than free. */
+static bool is_there(const void *memory, size_t size, bool to_write)
 {
+    const DWORD writable =
+        PAGE_READWRITE | PAGE_WRITECOPY | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY;
+    const DWORD readable = writable | PAGE_READONLY | PAGE_EXECUTE_READ;
+    const char *next = memory, *end = next + size;
     MEMORY_BASIC_INFORMATION about;
-    return VirtualQuery(memory, &about, sizeof about) != 0 && about.State == MEM_COMMIT &&
-           (about.Protect & (PAGE_READWRITE | PAGE_WRITECOPY)) != 0;
+
+    while (next < end) {
+        if (VirtualQuery(next, &about, sizeof about) == 0 || about.State != MEM_COMMIT ||
+            (about.Protect & PAGE_GUARD) || !(about.Protect & (to_write ? writable : readable)))
+            return false;
+        next = (const char *)about.BaseAddress + about.RegionSize;
+    }
+    return true;
 }
 
 static bool is_filled(const WSABUF *buffer)
@@ -235,6 +246,7 @@ static void complete_buffers(struct operation *operation)
 {
     const char *bytes = operation->bytes;
     size_t left = operation->kind == RECEIVE ? operation->transferred : operation->size;
+    bool is_received = operation->kind == RECEIVE || operation->kind == ACCEPT;
     bool changed = false;
 
     for (DWORD i = 0; i < operation->buffer_count && !operation->buffer_gone; i++) {
@@ -242,17 +254,17 @@ static void complete_buffers(struct operation *operation)
         size_t part = left < buffer->len ? left : buffer->len;
         if (buffer->len == 0)
             continue;
-        if (!is_there(buffer->buf)) {
+        if (!is_there(buffer->buf, buffer->len, is_received)) {
             operation->buffer_gone = true;
             broken(RULE_IN_PROGRESS, &operation->place,
-                   "completes, and the memory of its buffer has gone", NULL);
+                   "completes, but the memory of its buffer is gone", NULL);
             return;
         }
         if (operation->kind == SEND)
             changed = changed || memcmp(buffer->buf, bytes, part) != 0;
         else if (operation->kind == RECEIVE)
             changed = changed || !is_filled(buffer);
-        if (operation->kind != SEND)
+        if (is_received)
             memcpy(buffer->buf, bytes, part);
         bytes += part;
         left -= part;
@@ -260,8 +272,8 @@ static void complete_buffers(struct operation *operation)
     if (changed)
         broken(RULE_IN_PROGRESS, &operation->place,
                operation->kind == SEND
-                   ? "completes, and the program has changed the bytes meanwhile"
-                   : "completes, and the program has written into its buffer meanwhile",
+                   ? "completes, but the program has changed its bytes meanwhile"
+                   : "completes, but the program has written into its buffer meanwhile",
                NULL);
 }
 
@@ -273,15 +285,18 @@ static void complete_memory(struct operation *operation)
     complete_buffers(operation);
     if (overlapped == NULL)
         return;
-    if (!is_there(overlapped)) {
+    if (!is_there(overlapped, sizeof *overlapped, true)) {
         broken(RULE_IN_PROGRESS, &operation->place,
-               "completes, and the memory of its OVERLAPPED has gone", NULL);
+               "completes, but the memory of its OVERLAPPED is gone", NULL);
         operation->overlapped = NULL;
         return;
     }
-    if (overlapped->Internal != STATUS_IS_PENDING || overlapped->InternalHigh != operation->serial)
+    if (overlapped->Internal != STATUS_IS_PENDING ||
+        overlapped->InternalHigh != operation->serial) {
         broken(RULE_IN_PROGRESS, &operation->place,
-               "completes, and its OVERLAPPED was overwritten meanwhile", NULL);
+               "completes, but its OVERLAPPED has been overwritten meanwhile", NULL);
+        return; /* its memory may be another variable's by now */
+    }
     overlapped->Internal = operation->error == 0                         ? 0
                            : operation->error == ERROR_OPERATION_ABORTED ? STATUS_IS_CANCELLED
                                                                          : STATUS_IS_FAILED;
@@ -324,7 +339,10 @@ static void CALLBACK run_routine(ULONG_PTR parameter)
     copy.routine((DWORD)copy.winsock_error, copy.transferred, copy.address, 0);
 }
 
-/* The operation is over for the program, too. by_result: it learns that from the result of the call. */
+/* Defined in system.h. */
+static void wake_system(void);
+
+/* The operation is over for the program, too. by_result: the result of the call tells it so. */
 static void complete(struct operation *operation, bool by_result)
 {
     bool skips = by_result && operation->port != NULL && operation->skips_packet;
@@ -345,9 +363,11 @@ static void complete(struct operation *operation, bool by_result)
         if (operation->thread->ended ||
             !QueueUserAPC(run_routine, operation->thread->handle, (ULONG_PTR)operation)) {
             broken(RULE_THREAD_ENDS, &operation->place,
-                   "completes, and the thread that began it has ended: its routine never runs",
+                   "completes, but the thread that began it has ended: its routine never runs",
                    NULL);
             put_at_rest(operation, AT_REST);
+        } else if (by_result) {
+            wake_system(); /* which does not know of it, and watches whether it runs */
         }
     } else if (operation->port != NULL && !operation->no_packet && !skips) {
         PostQueuedCompletionStatus(operation->port, operation->transferred, operation->key,
@@ -410,22 +430,25 @@ static bool is_buffer_in_use(const struct operation *operation, const struct ope
 /* Holds a new operation against those that are in progress. */
 static void compare_with_others(const struct operation *operation)
 {
-    for (const struct operation *other = operations; other != NULL; other = other->next) {
+    for (struct operation *other = operations; other != NULL; other = other->next) {
         if (other == operation)
             continue;
-        if (other->overlapped == operation->overlapped)
+        if (other->overlapped == operation->overlapped) {
             broken(RULE_IN_PROGRESS, &operation->place,
-                   "begins with an OVERLAPPED that is still in progress since", &other->place);
-        else if (operation->event != NULL && other->event == operation->event)
+                   "begins with the OVERLAPPED of an operation in progress, begun by",
+                   &other->place);
+            other->overlapped = NULL; /* it is the new one's: the result would go there */
+        } else if (operation->event != NULL && other->event == operation->event)
             broken(RULE_ONE_EVENT, &operation->place,
-                   "begins with the event of an operation in progress since", &other->place);
+                   "begins with the event of an operation in progress, begun by", &other->place);
         if (is_buffer_in_use(operation, other))
             broken(RULE_IN_PROGRESS, &operation->place,
-                   "is given a buffer that belongs to the system since", &other->place);
+                   "is given the buffer of an operation in progress, begun by", &other->place);
         if (other->socket == operation->socket && other->kind == operation->kind &&
             other->kind <= SEND && other->stage < NOTIFIED && other->thread != operation->thread)
             broken(RULE_ONE_THREAD, &operation->place,
-                   "begins while another thread's is in progress since", &other->place);
+                   "begins while another thread's is in progress on this socket, begun by",
+                   &other->place);
     }
 }
 
@@ -438,7 +461,7 @@ static void check_length_again(struct socket_record *record, const struct operat
     if (buffer->buf == record->last_buffer && buffer->len == record->last_received &&
         buffer->len < record->last_asked)
         broken(RULE_LENGTH_AGAIN, &operation->place,
-               "asks for only as many bytes as the last receive gave: was WSABUF.len set again?",
+               "asks only for as many bytes as the last receive gave: was WSABUF.len set again?",
                NULL);
     record->last_buffer = buffer->buf;
     record->last_asked = buffer->len;
@@ -454,7 +477,7 @@ static void gather(struct operation *operation)
     }
 }
 
-/* Begins to record an operation. NULL: it cannot begin, and the error is set. Call it with the lock. */
+/* Begins to record an operation. NULL: it cannot begin; the error is set. Call it with the lock. */
 static struct operation *begin(const struct place *place, enum operation_kind kind,
                                struct socket_record *record, WSAOVERLAPPED *overlapped,
                                LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, const WSABUF *buffers,
@@ -468,17 +491,25 @@ static struct operation *begin(const struct place *place, enum operation_kind ki
             WSASetLastError(WSAEFAULT);
             return NULL;
         }
+        if (is_beyond_memory(place, buffers[i].buf, buffers[i].len))
+            return NULL;
+        if (!is_there(buffers[i].buf, buffers[i].len, kind == RECEIVE || kind == ACCEPT)) {
+            WSASetLastError(WSAEFAULT);
+            return NULL;
+        }
         size += buffers[i].len;
+    }
+    if (is_beyond_memory(place, overlapped, sizeof *overlapped))
+        return NULL;
+    if (!is_there(overlapped, sizeof *overlapped, true)) {
+        WSASetLastError(WSAEFAULT);
+        return NULL;
     }
     if (record->port != NULL && routine != NULL) {
         broken(RULE_NOTIFICATION, place, "has a routine, but its socket belongs to a port", NULL);
         WSASetLastError(WSAEINVAL);
         return NULL;
     }
-    if (!record->can_overlap)
-        broken(RULE_OVERLAPPED_FLAG, place,
-               "is overlapped, but its socket was made without WSA_FLAG_OVERLAPPED by",
-               &record->made);
 
     struct operation *operation = find_operation(overlapped);
     if (operation == NULL || in_progress(operation))
@@ -536,8 +567,8 @@ static struct operation *begin(const struct place *place, enum operation_kind ki
     return operation;
 }
 
-/* The real call has returned: 0, WSA_IO_PENDING, or why it failed. Decides what the program's call returns;
- * only then may the thread of system.h complete the operation. */
+/* The real call has returned: 0, WSA_IO_PENDING, or why it failed. Decides what the program's call
+ * returns; only then may the thread of system.h complete the operation. */
 static int returned(struct operation *operation, int error)
 {
     unsigned number = operation->socket_number, nth = operation->nth;
@@ -548,7 +579,8 @@ static int returned(struct operation *operation, int error)
     else if (error == WSA_IO_PENDING && chance(IMMEDIATE, number, nth, 3))
         SleepConditionVariableSRW(&completed, &lock, 3, 0);
     else if (error != WSA_IO_PENDING) {
-        operation->overlapped->Internal = STATUS_IS_FAILED;
+        if (operation->overlapped != NULL)
+            operation->overlapped->Internal = STATUS_IS_FAILED;
         operation->winsock_error = error;
         operation->error = (DWORD)error;
         put_at_rest(operation, FAILED_NOW);
@@ -575,11 +607,12 @@ static void check_byte_count(const struct place *place, const DWORD *bytes)
 {
     if (bytes != NULL)
         broken(RULE_BYTE_COUNT, place,
-               "is overlapped and asks for a byte count: pass NULL, the completion tells it", NULL);
+               "is overlapped, yet asks for a byte count: pass NULL; the completion reports it",
+               NULL);
 }
 
-/* The system completes the operations of this socket at a port of ours. False: it is another's. Call
- * it with the lock. */
+/* The system completes the operations of this socket at a port of ours. False: it is another's.
+ * Call it with the lock. */
 static bool take_over(struct socket_record *record)
 {
     if (record->is_ours || record->is_foreign)
@@ -590,6 +623,18 @@ static bool take_over(struct socket_record *record)
         SetFileCompletionNotificationModes(handle, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS);
     record->is_foreign = !record->is_ours;
     return record->is_ours;
+}
+
+/* Whether an overlapped call is ours. */
+static bool take_over_call(const struct place *place, struct socket_record *record)
+{
+    if (record == NULL)
+        return false;
+    if (!record->can_overlap)
+        broken(RULE_OVERLAPPED_FLAG, place,
+               "is overlapped, but its socket was made without WSA_FLAG_OVERLAPPED by",
+               &record->made);
+    return take_over(record);
 }
 
 /* ---- receive and send ---------------------------------------------------------------------- */
@@ -633,7 +678,7 @@ static int receive_overlapped(const struct place *place, SOCKET socket, WSABUF *
 
     take_lock();
     struct socket_record *record = use_socket(place, socket);
-    bool ours = record != NULL && count > 0 && count <= MOST_BUFFERS && take_over(record);
+    bool ours = take_over_call(place, record) && count > 0 && count <= MOST_BUFFERS;
     if (ours) {
         check_byte_count(place, bytes);
         operation = begin(place, RECEIVE, record, overlapped, routine, buffers, count);
@@ -685,7 +730,7 @@ static int send_overlapped(const struct place *place, SOCKET socket, WSABUF *buf
 
     take_lock();
     struct socket_record *record = use_socket(place, socket);
-    bool ours = record != NULL && count > 0 && count <= MOST_BUFFERS && take_over(record);
+    bool ours = take_over_call(place, record) && count > 0 && count <= MOST_BUFFERS;
     if (ours) {
         check_byte_count(place, bytes);
         operation = begin(place, SEND, record, overlapped, routine, buffers, count);
@@ -786,7 +831,8 @@ static void check_address_lengths(const struct place *place, SOCKET listener, DW
     least = 16 + (address.ss_family == AF_INET6 ? (DWORD)sizeof(struct sockaddr_in6)
                                                 : (DWORD)sizeof(struct sockaddr_in));
     if (local < least || remote < least)
-        broken(RULE_CONTEXT, place, "needs 16 bytes more for each address than the address has",
+        broken(RULE_CONTEXT, place,
+               "is given too short a length: an address takes 16 bytes more than its own size",
                NULL);
 }
 
@@ -800,13 +846,14 @@ static BOOL accept_overlapped(const struct place *place, SOCKET listener, SOCKET
     int error = 0;
     bool is_reset = false, is_reset_later = false;
 
+    if (!may_begin(place))
+        return FALSE;
     if (real_accept_ex == NULL)
         find_function(listener, guid, &real_accept_ex, sizeof real_accept_ex);
-    started(place);
     take_lock();
     struct socket_record *record = use_socket(place, listener);
     use_socket(place, accepted);
-    bool ours = record != NULL && take_over(record);
+    bool ours = take_over_call(place, record);
     if (ours) {
         check_address_lengths(place, listener, local_length, remote_length);
         operation = begin(place, ACCEPT, record, overlapped, NULL, &whole, 1);
@@ -863,12 +910,13 @@ static BOOL PASCAL connect_ex(SOCKET socket, const struct sockaddr *address, int
     WSABUF first = {size, bytes};
     int error = 0;
 
-    started(&place);
+    if (!may_begin(&place))
+        return FALSE;
     take_lock();
     struct socket_record *record = use_socket(&place, socket);
-    bool ours = record != NULL && take_over(record);
+    bool ours = take_over_call(&place, record);
     if (record != NULL && !record->bound)
-        broken(RULE_CONTEXT, &place, "needs a socket that bind was called for", NULL);
+        broken(RULE_CONTEXT, &place, "needs a bound socket: bind was not called for it", NULL);
     if (ours)
         operation = begin(&place, CONNECT, record, overlapped, NULL, &first, size != 0);
     if (operation != NULL)
@@ -923,8 +971,9 @@ static void learn_from_question(struct operation *operation)
 /* Waits for the end, or not. Returns false if it has not come. Call it with the lock. */
 static bool has_ended(const struct place *place, const struct operation *operation, BOOL wait)
 {
-    if (wait && operation->stage < NOTIFIED && in_progress(operation) && operation->event == NULL)
-        broken(RULE_RESULT, place, "is to wait, but the OVERLAPPED has no event: begun by",
+    if (wait && in_progress(operation) && operation->event == NULL)
+        broken(RULE_RESULT, place,
+               "is told to wait, but the OVERLAPPED has no event; the operation was begun by",
                &operation->place);
     while (wait && in_progress(operation) && operation->stage < NOTIFIED)
         SleepConditionVariableSRW(&completed, &lock, INFINITE, 0);
@@ -939,8 +988,8 @@ static bool result_of(const struct place *place, OVERLAPPED *overlapped, DWORD *
     struct operation *operation = find_operation(overlapped);
     bool known = operation != NULL;
     if (known && operation->stage == FAILED_NOW)
-        broken(RULE_FAILED_AT_ONCE, place, "asks for the result of an operation that failed in",
-               &operation->place);
+        broken(RULE_FAILED_AT_ONCE, place,
+               "asks for the result of an operation that failed at once in", &operation->place);
     if (known && !has_ended(place, operation, wait)) {
         *error = WSA_IO_INCOMPLETE;
     } else if (known) {
@@ -961,8 +1010,8 @@ BOOL verifier_WSAGetOverlappedResult(VERIFIER_AT, SOCKET socket, WSAOVERLAPPED *
     int error;
 
     if (flags == NULL) {
-        broken_now(RULE_RESULT, &place, "is given NULL for its flags: Windows ends the program",
-                   NULL);
+        broken_now(RULE_RESULT, &place,
+                   "is given NULL for its flags: on Windows the program crashes", NULL);
         flags = &unused_flags;
     }
     take_lock();
@@ -997,8 +1046,8 @@ BOOL verifier_HasOverlappedIoCompleted(const OVERLAPPED *overlapped)
     return overlapped->Internal != STATUS_IS_PENDING;
 }
 
-/* Those of the socket that are in progress; only this one, or only the thread's, if they are not NULL.
- * Returns whether there was one. */
+/* Those of the socket that are in progress; only this one, or only the thread's, if they are not
+ * NULL. Returns whether there was one. */
 static bool cancel(SOCKET socket, const OVERLAPPED *overlapped, const struct thread *thread)
 {
     bool found = false;

@@ -46,7 +46,8 @@ HANDLE verifier_CreateIoCompletionPort(VERIFIER_AT, HANDLE handle, HANDLE port, 
         }
     }
     if (is_half_of_address(key))
-        broken(RULE_WHOLE_KEY, &place, "is given the lower half of an address as its key", NULL);
+        broken(RULE_WHOLE_KEY, &place,
+               "is given half of an address as its key: was the pointer cast to DWORD?", NULL);
     struct socket_record *socket = find_socket((SOCKET)handle);
     bool is_ours = handle != INVALID_HANDLE_VALUE && result != NULL && socket != NULL &&
                    use_socket(&place, (SOCKET)handle) != NULL && socket->port == NULL &&
@@ -86,7 +87,9 @@ BOOL verifier_GetQueuedCompletionStatus(VERIFIER_AT, HANDLE port, DWORD *bytes, 
 {
     ULONG_PTR status;
     at("GetQueuedCompletionStatus", file, line);
+    this_thread()->takes_packet = true;
     BOOL succeeded = GetQueuedCompletionStatus(port, bytes, key, overlapped, milliseconds);
+    this_thread()->takes_packet = false;
     if (*overlapped == NULL || !is_operation(*overlapped))
         return succeeded;
     return take_packet(bytes, key, overlapped, &status);
@@ -97,7 +100,11 @@ BOOL verifier_GetQueuedCompletionStatusEx(VERIFIER_AT, HANDLE port, OVERLAPPED_E
                                           BOOL alertable)
 {
     at("GetQueuedCompletionStatusEx", file, line);
-    if (!GetQueuedCompletionStatusEx(port, entries, count, taken, milliseconds, alertable))
+    this_thread()->takes_packet = true;
+    BOOL succeeded =
+        GetQueuedCompletionStatusEx(port, entries, count, taken, milliseconds, alertable);
+    this_thread()->takes_packet = false;
+    if (!succeeded)
         return FALSE;
     for (ULONG i = 0; i < *taken; i++) {
         OVERLAPPED_ENTRY *entry = &entries[i];
@@ -131,7 +138,7 @@ BOOL verifier_CloseHandle(VERIFIER_AT, HANDLE handle)
     struct port_record *port = find_port(handle);
     bool is_socket_still = socket != NULL && socket->open;
     if (is_socket_still)
-        broken(RULE_CLOSED, &place, "closes a socket, which takes closesocket; it was made by",
+        broken(RULE_CLOSED, &place, "closes a socket, which needs closesocket; it was made by",
                &socket->made);
     if (port != NULL)
         port->open = false;
@@ -158,7 +165,7 @@ static void thread_ends(struct thread *thread)
         if (operation->thread != thread || operation->port != NULL || operation->stage >= NOTIFIED)
             continue;
         broken(RULE_THREAD_ENDS, &operation->place,
-               "is in progress while the thread that began it ends, which cancels it", NULL);
+               "is still in progress when the thread that began it ends, which cancels it", NULL);
         operation->cancelled = true;
         CancelIoEx((HANDLE)operation->socket, &operation->real);
     }
@@ -216,16 +223,33 @@ BOOL verifier_TerminateThread(VERIFIER_AT, HANDLE thread, DWORD status)
     DWORD id = GetThreadId(thread);
 
     take_lock();
-    for (const struct call_inside *call = calls_inside; call != NULL; call = call->next) {
+    for (struct call_inside **link = &calls_inside; *link != NULL;) {
+        struct call_inside *call = *link;
         if (call->thread->id == id)
             broken(RULE_TERMINATED, &place, "ends a thread that is inside", &call->place);
+        if (call->thread->id == id)
+            *link = call->next; /* it lies on the stack that goes */
+        else
+            link = &call->next;
     }
-    for (const struct wait *wait = waits; wait != NULL; wait = wait->next) {
+    for (struct wait **link = &waits; *link != NULL;) {
+        struct wait *wait = *link;
         if (wait->thread->id == id)
             broken(RULE_TERMINATED, &place, "ends a thread that is inside", &wait->place);
+        if (wait->thread->id == id)
+            *link = wait->next;
+        else
+            link = &wait->next;
     }
+    for (struct thread *known = threads; known != NULL; known = known->next) {
+        if (known->id == id && known->takes_packet) {
+            broken(RULE_TERMINATED, &place, "ends a thread that is inside", &known->last);
+            known->takes_packet = false;
+        }
+    }
+    BOOL terminated = TerminateThread(thread, status);
     release_lock();
-    return TerminateThread(thread, status);
+    return terminated;
 }
 
 BOOL verifier_SetConsoleCtrlHandler(VERIFIER_AT, PHANDLER_ROUTINE handler, BOOL add)

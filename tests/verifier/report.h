@@ -46,6 +46,7 @@ struct thread {
     struct place last;    /* its last call */
     int alertable_waits;  /* begun so far */
     bool made_by_program; /* main's, or of CreateThread: not one that runs a handler of Ctrl+C */
+    bool takes_packet;    /* inside GetQueuedCompletionStatus */
     bool ended;
 };
 
@@ -168,19 +169,20 @@ struct said {
 static bool said_already(enum rule rule, const struct place *place)
 {
     static struct said *all;
+    const char *file = place->file == NULL ? "" : place->file;
 
     for (struct said *said = all; said != NULL; said = said->next) {
-        if (said->rule == rule && said->file == place->file && said->line == place->line)
+        if (said->rule == rule && said->line == place->line && strcmp(said->file, file) == 0)
             return true;
     }
     struct said *said = own_memory(sizeof *said);
-    *said = (struct said){all, rule, place->file, place->line};
+    *said = (struct said){all, rule, file, place->line};
     all = said;
     return false;
 }
 
-/* Says which rule the call breaks. The text follows the call and its place, and may end with another
- * place. Call it with the lock; the thread's last error stays. */
+/* Says which rule the call breaks. The text follows the call and its place, and may end with
+ * another place. Call it with the lock; the thread's last error stays. */
 static void broken(enum rule rule, const struct place *place, const char *text,
                    const struct place *other)
 {

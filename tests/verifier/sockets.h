@@ -94,15 +94,19 @@ static struct socket_record *add_socket(const struct place *place, SOCKET socket
     return record;
 }
 
-/* Looks the socket up for a call; NULL, if there is none or it is closed: then the rule is broken, and
- * the real call will fail. Call it with the lock. */
+/* Defined in verifier.c: whether Winsock has been started; otherwise the call breaks a rule. */
+static bool check_started(const struct place *place);
+
+/* Looks the socket up for a call; NULL, if there is none or it is closed: then the rule is broken,
+ * and the real call will fail. Call it with the lock. */
 static struct socket_record *use_socket(const struct place *place, SOCKET socket)
 {
     struct socket_record *record = find_socket(socket);
 
+    check_started(place);
     if (socket == INVALID_SOCKET) {
         broken(RULE_UNKNOWN_SOCKET, place,
-               "is given INVALID_SOCKET: was the call that should have made the socket checked?",
+               "is given INVALID_SOCKET: was the result of the call that makes the socket checked?",
                NULL);
         return NULL;
     }
@@ -140,8 +144,9 @@ static void enter_call(struct call_inside *call, const struct place *place, SOCK
     *call = (struct call_inside){calls_inside, socket,   this_thread_with_lock(),
                                  *place,       receives, sends};
     for (const struct call_inside *other = calls_inside; other != NULL; other = other->next) {
-        if (other->socket == socket && ((receives && other->receives) || (sends && other->sends)))
-            broken(RULE_ONE_THREAD, place, "begins on a socket on which another thread is inside",
+        if (other->socket == socket && other->thread != call->thread &&
+            ((receives && other->receives) || (sends && other->sends)))
+            broken(RULE_ONE_THREAD, place, "begins while another thread is using this socket in",
                    &other->place);
     }
     calls_inside = call;
@@ -157,7 +162,8 @@ static void leave_call(const struct call_inside *call)
 
 /* ---- make and close ------------------------------------------------------------------------ */
 
-static bool started(const struct place *place);
+/* Defined in verifier.c. False: the call fails, with the error set. */
+static bool may_begin(const struct place *place);
 
 static SOCKET made_socket(const struct place *place, SOCKET socket, bool can_overlap)
 {
@@ -174,7 +180,8 @@ static SOCKET made_socket(const struct place *place, SOCKET socket, bool can_ove
 SOCKET verifier_socket(VERIFIER_AT, int family, int type, int protocol)
 {
     struct place place = at("socket", file, line);
-    started(&place);
+    if (!may_begin(&place))
+        return INVALID_SOCKET;
     return made_socket(&place, socket(family, type, protocol), true);
 }
 
@@ -182,7 +189,8 @@ SOCKET verifier_WSASocketA(VERIFIER_AT, int family, int type, int protocol, WSAP
                            GROUP group, DWORD flags)
 {
     struct place place = at("WSASocket", file, line);
-    started(&place);
+    if (!may_begin(&place))
+        return INVALID_SOCKET;
     return made_socket(&place, WSASocketA(family, type, protocol, info, group, flags),
                        flags & WSA_FLAG_OVERLAPPED);
 }
@@ -191,7 +199,8 @@ SOCKET verifier_WSASocketW(VERIFIER_AT, int family, int type, int protocol, WSAP
                            GROUP group, DWORD flags)
 {
     struct place place = at("WSASocket", file, line);
-    started(&place);
+    if (!may_begin(&place))
+        return INVALID_SOCKET;
     return made_socket(&place, WSASocketW(family, type, protocol, info, group, flags),
                        flags & WSA_FLAG_OVERLAPPED);
 }
@@ -205,15 +214,15 @@ int verifier_closesocket(VERIFIER_AT, SOCKET socket)
     take_lock();
     struct socket_record *record = find_socket(socket);
     if (record != NULL && !record->open) {
-        broken(RULE_CLOSED, &place, "closes a socket that was closed already by", &record->closed);
+        broken(RULE_CLOSED, &place, "closes a socket that was already closed by", &record->closed);
         known = false;
     } else {
         known = use_socket(&place, socket) != NULL;
     }
     for (const struct call_inside *call = calls_inside; known && call != NULL; call = call->next) {
         if (call->socket == socket && call->thread != self)
-            broken(RULE_CLOSED_BESIDE, &place, "closes a socket while another thread is inside",
-                   &call->place);
+            broken(RULE_CLOSED_BESIDE, &place,
+                   "closes a socket while another thread is using it in", &call->place);
     }
     if (known) {
         record->open = false;
@@ -249,7 +258,7 @@ int verifier_listen(VERIFIER_AT, SOCKET socket, int backlog)
     if (record != NULL && !record->exclusive)
         broken(
             RULE_EXCLUSIVE, &place,
-            "listens at a port that others may take: SO_EXCLUSIVEADDRUSE was not set before bind",
+            "listens on a port that others may take: SO_EXCLUSIVEADDRUSE was not set before bind",
             NULL);
     release_lock();
     return listen(socket, backlog);
@@ -352,6 +361,14 @@ int verifier_connect(VERIFIER_AT, SOCKET socket, const struct sockaddr *address,
     return result;
 }
 
+/* Fails a call that Windows lets fail. */
+static int failed_call(int error)
+{
+    release_lock();
+    WSASetLastError(error);
+    return SOCKET_ERROR;
+}
+
 /* ---- bytes --------------------------------------------------------------------------------- */
 
 static bool is_negative(const struct place *place, int length)
@@ -359,7 +376,7 @@ static bool is_negative(const struct place *place, int length)
     if (length >= 0)
         return false;
     broken_now(RULE_LENGTH, place,
-               "is given a negative length: was the result of the call before checked?", NULL);
+               "is given a negative length: was the result of the previous call checked?", NULL);
     WSASetLastError(WSAEFAULT);
     return true;
 }
@@ -373,6 +390,8 @@ static int send_bytes(const struct place *place, SOCKET socket, const char *byte
         return SOCKET_ERROR;
     take_lock();
     struct socket_record *record = use_socket(place, socket);
+    if (is_beyond_memory(place, bytes, (size_t)length))
+        return failed_call(WSAEFAULT);
     if (record != NULL && record->non_blocking) {
         unsigned nth = record->sends++;
         if (chance(REFUSALS, record->number, nth, 4)) {
@@ -416,6 +435,8 @@ static int receive_bytes(const struct place *place, SOCKET socket, char *bytes, 
         return SOCKET_ERROR;
     take_lock();
     struct socket_record *record = use_socket(place, socket);
+    if (is_beyond_memory(place, bytes, (size_t)length))
+        return failed_call(WSAEFAULT);
     if (record != NULL && length > 1 && !(flags & (MSG_PEEK | MSG_WAITALL | MSG_OOB)) &&
         chance(PIECES, record->number, record->receives++, 3))
         length = 1 + (int)(draw(PIECES, record->number, record->receives) % (unsigned)length);
@@ -445,20 +466,12 @@ int verifier_recv(VERIFIER_AT, SOCKET socket, char *bytes, int length, int flags
 
 /* ---- the rest ------------------------------------------------------------------------------ */
 
-/* Fails a call that Windows lets fail. */
-static int not_connected(void)
-{
-    release_lock();
-    WSASetLastError(WSAENOTCONN);
-    return SOCKET_ERROR;
-}
-
 int verifier_shutdown(VERIFIER_AT, SOCKET socket, int how)
 {
     struct place place = at("shutdown", file, line);
     take_lock();
     if (lacks_context(&place, use_socket(&place, socket)))
-        return not_connected();
+        return failed_call(WSAENOTCONN);
     struct socket_record *record = find_socket(socket);
     if (record != NULL)
         record->shut_down = true;
@@ -471,7 +484,7 @@ int verifier_getpeername(VERIFIER_AT, SOCKET socket, struct sockaddr *address, i
     struct place place = at("getpeername", file, line);
     take_lock();
     if (lacks_context(&place, use_socket(&place, socket)))
-        return not_connected();
+        return failed_call(WSAENOTCONN);
     release_lock();
     return getpeername(socket, address, length);
 }
@@ -482,7 +495,7 @@ int verifier_getsockname(VERIFIER_AT, SOCKET socket, struct sockaddr *address, i
     take_lock();
     const struct socket_record *record = use_socket(&place, socket);
     if (record != NULL && record->needs_accept_context && lacks_context(&place, record))
-        return not_connected();
+        return failed_call(WSAENOTCONN);
     release_lock();
     return getsockname(socket, address, length);
 }
@@ -493,19 +506,24 @@ int verifier_setsockopt(VERIFIER_AT, SOCKET socket, int level, int option, const
     struct place place = at("setsockopt", file, line);
     bool updates = level == SOL_SOCKET &&
                    (option == SO_UPDATE_ACCEPT_CONTEXT || option == SO_UPDATE_CONNECT_CONTEXT);
+    static const BOOL off = FALSE;
+    bool is_exclusive = false;
 
     take_lock();
     struct socket_record *record = use_socket(&place, socket);
     if (!updates && lacks_context(&place, record))
-        return not_connected();
+        return failed_call(WSAENOTCONN);
     if (record != NULL && level == SOL_SOCKET && option == (int)SO_EXCLUSIVEADDRUSE) {
         if (record->bound)
-            broken(RULE_EXCLUSIVE, &place, "sets SO_EXCLUSIVEADDRUSE after bind: too late", NULL);
-        else
-            record->exclusive = true;
+            broken(RULE_EXCLUSIVE, &place, "sets SO_EXCLUSIVEADDRUSE after bind, which is too late",
+                   NULL);
+        is_exclusive =
+            !record->bound && length >= (int)sizeof off && memcmp(value, &off, sizeof off) != 0;
     }
     release_lock();
     int result = setsockopt(socket, level, option, value, length);
+    if (result == 0 && is_exclusive)
+        record->exclusive = true;
     if (result == 0 && record != NULL && updates) {
         record->needs_accept_context = false;
         record->needs_connect_context = false;
@@ -520,7 +538,7 @@ int verifier_getsockopt(VERIFIER_AT, SOCKET socket, int level, int option, char 
     take_lock();
     const struct socket_record *record = use_socket(&place, socket);
     if (!asks_for_time && lacks_context(&place, record))
-        return not_connected();
+        return failed_call(WSAENOTCONN);
     release_lock();
     return getsockopt(socket, level, option, value, length);
 }

@@ -74,7 +74,7 @@ static void complete_due_operations(ULONGLONG now)
     }
 }
 
-/* A routine that has been due for so long, in a thread that has not begun an alertable wait since. */
+/* A routine that has been due for so long, in a thread that has begun no alertable wait since. */
 static void check_routines(ULONGLONG now)
 {
     for (const struct operation *operation = operations; operation != NULL;
@@ -100,8 +100,10 @@ static DWORD time_to_wait(ULONGLONG now)
          operation = operation->next) {
         if (operation->stage == HELD && operation->due_at < next)
             next = operation->due_at > now ? operation->due_at : now + 1;
-        if (operation->stage == NOTIFIED && operation->routine != NULL && next > now + 1000)
-            next = now + 1000;
+        if (operation->stage == NOTIFIED && operation->routine != NULL) {
+            ULONGLONG check_at = operation->notified_at + MOST_ROUTINE_WAIT + 1;
+            next = check_at > now && check_at < next ? check_at : next;
+        }
     }
     if (next == now + 1000 * 1000)
         return INFINITE;

@@ -49,11 +49,12 @@ static void choose_kinds(void)
         int i = 0;
         while (i < KINDS && strcmp(name, kind_names[i]) != 0)
             i++;
-        if (i == KINDS) {
-            fprintf(stderr, "verifier: VERIFIER_UNKIND: there is no kind %s\n", name);
-            ExitProcess(2);
+        if (i < KINDS) {
+            kind_is_on[i] = true;
+            continue;
         }
-        kind_is_on[i] = true;
+        fprintf(stderr, "verifier: VERIFIER_UNKIND: there is no kind %s\n", name);
+        ExitProcess(2);
     }
 }
 

@@ -27,26 +27,35 @@ static bool under_wine;    /* which does not tell a reset from an end */
 #include "system.h"
 
 static int startups;
-static struct place last_cleanup;
+static struct place last_startup, last_cleanup;
 
-/* Whether Winsock has been started; otherwise the call breaks a rule. */
-static bool started(const struct place *place)
+static bool check_started(const struct place *place)
 {
-    take_lock();
     if (startups == 0 && last_cleanup.file != NULL)
-        broken(RULE_STARTUP, place, "comes after the last WSACleanup, which is", &last_cleanup);
+        broken(RULE_STARTUP, place, "comes after the last", &last_cleanup);
     else if (startups == 0)
         broken(RULE_STARTUP, place, "comes before WSAStartup", NULL);
-    release_lock();
     return startups > 0;
+}
+
+static bool may_begin(const struct place *place)
+{
+    take_lock();
+    bool is_started = check_started(place);
+    release_lock();
+    if (!is_started)
+        WSASetLastError(WSANOTINITIALISED);
+    return is_started;
 }
 
 int verifier_WSAStartup(VERIFIER_AT, WORD version, WSADATA *data)
 {
-    at("WSAStartup", file, line);
+    struct place place = at("WSAStartup", file, line);
     int result = WSAStartup(version, data);
     take_lock();
     startups += result == 0;
+    if (result == 0)
+        last_startup = place;
     release_lock();
     return result;
 }
@@ -92,9 +101,10 @@ static void say_what_is_in_progress(void)
         bool never_ran = operation->stage == NOTIFIED && operation->routine != NULL;
         broken(never_ran ? RULE_ALERTABLE : RULE_LEFT_OPEN, &operation->place,
                operation->stage < NOTIFIED ? "is still in progress at the end"
-               : never_ran                 ? "has completed, and its routine never ran"
-               : operation->port != NULL   ? "has completed, and its packet was never taken"
-                                           : "has completed, and the program never asked how",
+               : never_ran                 ? "has completed, but its routine never ran"
+               : operation->port != NULL
+                   ? "has completed, but its packet was never taken"
+                   : "has completed, but the program never asked for its result",
                NULL);
     }
 }
@@ -105,7 +115,7 @@ int verifier_WSACleanup(VERIFIER_AT)
 
     take_lock();
     if (startups == 0)
-        broken(RULE_STARTUP, &place, "comes more often than WSAStartup", NULL);
+        broken(RULE_STARTUP, &place, "is called more often than WSAStartup", NULL);
     else
         startups--;
     if (startups == 0) {
@@ -119,7 +129,6 @@ int verifier_WSACleanup(VERIFIER_AT)
 /* The program ends in order. Returns its exit status. */
 static int end_verifier(int status)
 {
-    static const struct place end = {"the program", NULL, 0, false};
     char line[100];
 
     if (status == 0) {
@@ -128,7 +137,7 @@ static int end_verifier(int status)
         say_which_sockets_are_open();
         say_which_handles_are_open();
         if (startups > 0)
-            broken(RULE_STARTUP, &end, "ends without WSACleanup", NULL);
+            broken(RULE_STARTUP, &last_startup, "was never followed by WSACleanup", NULL);
         release_lock();
     }
     if (rules_broken == 0)

@@ -11,7 +11,7 @@
  * them then goes through verifier.c, together with its place in the source. A broken rule is one
  * line on standard error, once for each place:
  *
- *   RULE 10: WSARecv (server.c:143) begins with an OVERLAPPED that is still in progress since ...
+ *   RULE 31: send (server.c:143) uses a socket that was closed by closesocket (server.c:131)
  *
  * course/rules.md explains each rule. Environment variables:
  *
