@@ -345,7 +345,9 @@ int verifier_WSAEnumNetworkEvents(VERIFIER_AT, SOCKET socket, WSAEVENT event,
     if (events->lNetworkEvents & FD_READ && record->mask & FD_CLOSE && !record->was_reset &&
         chance(EARLY_CLOSE, record->number, 0, 2)) {
         read_ahead(record);
-        closed = closed || record->end_seen || record->was_reset;
+        /* A reset may come between FD_READ and recv, which is then the first to say so. */
+        closed = closed ||
+                 (record->was_reset ? chance(EARLY_CLOSE, record->number, 1, 2) : record->end_seen);
     }
     if (closed) {
         events->lNetworkEvents &= ~FD_CLOSE;

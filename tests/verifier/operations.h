@@ -336,7 +336,9 @@ static void CALLBACK run_routine(ULONG_PTR parameter)
     struct operation copy = *operation;
     put_at_rest(operation, AT_REST);
     release_lock();
+    this_thread()->inside_routines++;
     copy.routine((DWORD)copy.winsock_error, copy.transferred, copy.address, 0);
+    this_thread()->inside_routines--;
 }
 
 /* Defined in system.h. */
@@ -597,7 +599,12 @@ static int returned(struct operation *operation, int error)
             complete(operation, true);
         }
     }
+    /* Another thread may take the packet before this call has returned. */
+    bool is_late =
+        error == WSA_IO_PENDING && operation->port != NULL && chance(ORDER, number, nth + 7, 4);
     release_lock();
+    if (is_late)
+        Sleep(3);
     WSASetLastError(error);
     return error;
 }
@@ -687,7 +694,7 @@ static int receive_overlapped(const struct place *place, SOCKET socket, WSABUF *
         own.buf = operation->bytes;
         own.len = (ULONG)operation->size;
         if (own.len > 1 && chance(PIECES, record->number, operation->nth, 3))
-            own.len = 1 + draw(PIECES, record->number, operation->nth + 1) % own.len;
+            own.len = (ULONG)piece_of(record, operation->nth + 1, (int)own.len);
         was_ahead =
             own.len > 0 && receive_from_ahead(record, own.buf, (int)own.len, 0, &read_ahead);
     }

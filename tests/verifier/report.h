@@ -16,6 +16,7 @@ enum rule {
     RULE_NOTIFICATION = 17,    /* a routine, an event or a port: one of them */
     RULE_ALERTABLE = 18,       /* routines run in an alertable wait of their own thread */
     RULE_LENGTH_AGAIN = 21,    /* WSABUF.len is set again before the next receive */
+    RULE_BLOCKS = 22,          /* no call that may block inside a routine */
     RULE_WHOLE_KEY = 26,       /* a pointer does not pass through DWORD */
     RULE_ONE_THREAD = 27,      /* one send and one receive of a socket at a time */
     RULE_CONTEXT = 28,         /* AcceptEx, ConnectEx and what follows them */
@@ -48,6 +49,7 @@ struct thread {
     bool made_by_program; /* main's, or of CreateThread: not one that runs a handler of Ctrl+C */
     bool takes_packet;    /* inside GetQueuedCompletionStatus */
     bool ended;
+    int inside_routines;
 };
 
 /* A wait of a thread, while it lasts; it lives on the stack of that thread. */

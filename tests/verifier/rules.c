@@ -672,6 +672,35 @@ static void length_not_set_again(bool breaks)
     free(io);
 }
 
+/* ---- 22: blocking calls -------------------------------------------------------------------- */
+
+static SOCKET for_routine;
+
+static void CALLBACK receives_more(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped, DWORD flags)
+{
+    char more;
+    recv(for_routine, &more, 1, 0); /* RULE */
+    routine(error, bytes, overlapped, flags);
+}
+
+static void routine_blocks(bool breaks)
+{
+    struct pair pair = connect_pair();
+    struct io *io = new_io(NULL);
+    WSABUF *to = &io->buffer;
+    u_long yes = 1;
+
+    for_routine = pair.here;
+    if (!breaks)
+        ioctlsocket(pair.here, FIONBIO, &yes);
+    begun(WSARecv(pair.here, to, 1, NULL, &io->flags, &io->overlapped, receives_more));
+    send(pair.there, "xy", 2, 0);
+    while (!routine_ran)
+        SleepEx(AT_MOST, TRUE);
+    hang_up(pair);
+    free(io);
+}
+
 /* ---- 26 and 27: a key, and threads --------------------------------------------------------- */
 
 static void key_cut(bool breaks)
@@ -1366,6 +1395,8 @@ static const struct {
     {CASE(routine_never_ran), 18, "WSARecv", "has completed, but its routine never ran"},
     {CASE(length_not_set_again), 21, "WSARecv",
      "asks only for as many bytes as the last receive gave: was WSABUF.len set again?"},
+    {CASE(routine_blocks), 22, "recv",
+     "may block inside a routine: no other routine runs meanwhile"},
     {CASE(key_cut), 26, "CreateIoCompletionPort",
      "is given half of an address as its key: was the pointer cast to DWORD?"},
     {CASE(two_threads_receive), 27, "recv", "begins while another thread is using this socket in"},

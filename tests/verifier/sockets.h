@@ -152,6 +152,14 @@ static void enter_call(struct call_inside *call, const struct place *place, SOCK
     calls_inside = call;
 }
 
+/* Call it with the lock. */
+static void check_blocking(const struct place *place, const struct socket_record *record)
+{
+    if (record != NULL && !record->non_blocking && this_thread_with_lock()->inside_routines > 0)
+        broken(RULE_BLOCKS, place, "may block inside a routine: no other routine runs meanwhile",
+               NULL);
+}
+
 static void leave_call(const struct call_inside *call)
 {
     struct call_inside **link = &calls_inside;
@@ -392,6 +400,7 @@ static int send_bytes(const struct place *place, SOCKET socket, const char *byte
     struct socket_record *record = use_socket(place, socket);
     if (is_beyond_memory(place, bytes, (size_t)length))
         return failed_call(WSAEFAULT);
+    check_blocking(place, record);
     if (record != NULL && record->non_blocking) {
         unsigned nth = record->sends++;
         if (chance(REFUSALS, record->number, nth, 4)) {
@@ -425,6 +434,14 @@ int verifier_send(VERIFIER_AT, SOCKET socket, const char *bytes, int length, int
 static bool receive_from_ahead(struct socket_record *record, char *bytes, int length, int flags,
                                int *result);
 
+/* A part of so many bytes: as often a few as half of them, so that short messages come in pieces, too. */
+static int piece_of(const struct socket_record *record, unsigned nth, int length)
+{
+    unsigned most = 1u << draw(PIECES, record->number, ~nth) % 18;
+    return 1 + (int)(draw(PIECES, record->number, nth) %
+                     (most < (unsigned)length ? most : (unsigned)length));
+}
+
 static int receive_bytes(const struct place *place, SOCKET socket, char *bytes, int length,
                          int flags)
 {
@@ -437,9 +454,10 @@ static int receive_bytes(const struct place *place, SOCKET socket, char *bytes, 
     struct socket_record *record = use_socket(place, socket);
     if (is_beyond_memory(place, bytes, (size_t)length))
         return failed_call(WSAEFAULT);
+    check_blocking(place, record);
     if (record != NULL && length > 1 && !(flags & (MSG_PEEK | MSG_WAITALL | MSG_OOB)) &&
         chance(PIECES, record->number, record->receives++, 3))
-        length = 1 + (int)(draw(PIECES, record->number, record->receives) % (unsigned)length);
+        length = piece_of(record, record->receives, length);
     if (record != NULL && receive_from_ahead(record, bytes, length, flags, &result)) {
         release_lock();
         return result;
