@@ -19,6 +19,8 @@ set "opt_program="
 set "opt_rest="
 set "opt_exercises="
 set "opt_chosen="
+set "opt_language="
+set "opt_submissions="
 set "opt_status=0"
 set "opt_failed="
 set "opt_version="
@@ -57,7 +59,7 @@ if defined opt_known set "opt_word=help"
 call :is_one_of cl gcc clang
 if defined opt_known set "opt_compiler=%opt_known%"
 if defined opt_known goto next_word
-call :is_one_of demo run step test check hint notes bench timeline clean help
+call :is_one_of demo run step test check hint grade notes bench timeline clean help
 if defined opt_known if defined opt_verb goto two_verbs
 if defined opt_known set "opt_verb=%opt_known%"
 if defined opt_known goto next_word
@@ -70,8 +72,13 @@ if "%opt_verb%"=="step" if defined opt_chapters set "opt_step=%opt_word%"
 if defined opt_step goto next_word
 if "%opt_verb%"=="notes" set opt_rest=%opt_rest% "%opt_word%"
 if "%opt_verb%"=="notes" goto next_word
+if "%opt_verb%"=="grade" if not defined opt_submissions goto next_submissions
+if "%opt_verb%"=="check" call :find_language
+if "%opt_verb%"=="hint" call :find_language
+if defined opt_known goto next_word
 if "%opt_verb%"=="check" call :find_exercise
 if "%opt_verb%"=="hint" call :find_exercise
+if "%opt_verb%"=="grade" call :find_exercise
 if defined opt_known goto next_word
 call :find_chapter
 if not errorlevel 1 goto next_word
@@ -89,6 +96,10 @@ rem What follows "run CHAPTER PROGRAM" belongs to the program, as it is. With /?
 if "%opt_word%"=="/?" set "opt_rest=%opt_rest% /?"
 if not "%opt_word%"=="/?" set opt_rest=%opt_rest% %1
 shift
+goto next_word
+
+:next_submissions
+set "opt_submissions=%opt_word%"
 goto next_word
 
 :not_verified
@@ -117,7 +128,7 @@ rem Programs with the verifier have a folder of their own, so that they are not 
 if defined opt_verify set "opt_output=build\verified"
 if defined opt_verify set "opt_seeds= --verify 3"
 set "opt_word=%opt_verb%"
-if defined opt_verify call :is_one_of build demo run check test
+if defined opt_verify call :is_one_of build demo run check grade test
 if defined opt_verify if not defined opt_known goto not_verified
 call :verb_%opt_verb%
 set "opt_status=%errorlevel%"
@@ -247,7 +258,7 @@ call :choose_compiler
 if errorlevel 1 exit /b 1
 call :make_tool tools homework exercise_page utf8
 if errorlevel 1 exit /b 1
-build\tools\homework.exe list
+build\tools\homework.exe list%opt_language%
 exit /b %errorlevel%
 
 :check_exercises
@@ -286,10 +297,11 @@ call :for_each_chapter nothing
 rem The hint alone is what was asked for: what is said on the way to it goes to standard error.
 call :make_homework 1>&2
 if errorlevel 1 exit /b 1
-build\tools\homework.exe hint %opt_chosen% %opt_rest% "%opt_chapter%"
+build\tools\homework.exe hint %opt_chosen% %opt_rest% "%opt_chapter%"%opt_language%
 exit /b %errorlevel%
 
 :make_homework
+call :forget_all_changes
 if exist build\tools\homework.exe exit /b 0
 call :choose_compiler
 if errorlevel 1 exit /b 1
@@ -299,6 +311,50 @@ exit /b %errorlevel%
 :hint_for_what
 echo build.bat: hint needs a folder and an exercise, for example: build.bat hint ch21 UPPER 1
 echo The exercises are:%opt_exercises%
+exit /b 2
+
+:verb_grade
+if not defined opt_submissions goto grade_what
+if defined opt_chapters goto grade_what
+if not exist "%opt_submissions%\" goto no_submissions
+rem Three seeds of the verifier take three times as long.
+if defined opt_verify if not defined opt_rest set "opt_rest=540"
+if defined opt_rest set "opt_rest=--seconds %opt_rest%"
+call :choose_compiler
+if errorlevel 1 exit /b 1
+call :make_check
+if errorlevel 1 exit /b 1
+call :make_tool tools grade exercise_page utf8
+if errorlevel 1 exit /b 1
+call :write_compile_file
+if errorlevel 1 exit /b 1
+rem A backslash before a quote would be taken for a part of the name.
+build\tools\grade.exe %opt_rest%%opt_seeds% %opt_compiler% %opt_output%\grade "%opt_submissions%\." %opt_chosen%
+exit /b %errorlevel%
+
+:write_compile_file
+rem What compiles build\grading\copy\server.c, to which grade.exe copies one submission after the other.
+for %%f in (%opt_output% build\grading build\grading\copy) do if not exist %%f\ mkdir %%f
+call :choose_objects
+call :need_objects
+if errorlevel 1 exit /b 1
+call :put_before_sources %opt_verifier%
+rem It includes ../common/common.h, which the compiler also looks for beside a folder of -I.
+set "opt_first=%opt_first% -Icommon"
+set "opt_source=build\grading\copy\server.c"
+set "opt_exe=build\grading\copy\server.exe"
+set "opt_objects_of_exe=build\grading\copy\"
+call :write_command
+>build\grading\compile.bat echo @%opt_command%
+exit /b 0
+
+:grade_what
+echo build.bat: grade needs the folder with the submissions, for example: build.bat grade C:\class UPPER
+echo The exercises are:%opt_exercises%
+exit /b 2
+
+:no_submissions
+echo build.bat: there is no folder "%opt_submissions%"
 exit /b 2
 
 :verb_bench
@@ -354,7 +410,7 @@ for /d %%h in (build\*) do (
     call :remove_folder
 )
 if defined opt_failed exit /b 1
-if exist build\bench.csv del build\bench.csv
+for %%f in (bench grade) do if exist build\%%f.csv del build\%%f.csv
 if not exist build\linux if exist build rmdir build
 exit /b 0
 
@@ -377,12 +433,15 @@ echo                      compiles CHAPTER\PROGRAM.c, unless it runs already, an
 echo   step CHAPTER       lists the steps in which its server grows
 echo   step CHAPTER NUMBER [FOLDER]
 echo                      writes the server of a step to FOLDER\server.c, and shows what is new
-echo   check              lists the chapters and the exercises, and your progress on each
+echo   check [ko^|en]      lists the chapters and the exercises, and your progress on each
 echo   check CHAPTER ...  runs the chapter's own checks
 echo   check CHAPTER EXERCISE
 echo                      runs the checks of an exercise; CHAPTER may be a copy under any name
-echo   hint CHAPTER EXERCISE [NUMBER]
+echo   hint CHAPTER EXERCISE [NUMBER] [ko^|en]
 echo                      gives a hint; a higher number gives away more
+echo   grade FOLDER [EXERCISE ...] [SECONDS]
+echo                      checks the submissions of a class, each a folder in FOLDER, for at most
+echo                      so many seconds each, and writes build\grade.csv: see course\README.md
 echo   test               runs all checks, and makes every warning an error
 echo   notes [21 ^| 21.3]  plays each statement of the lecture notes on real sockets
 echo   bench              measures the servers side by side; takes two or three minutes
@@ -427,9 +486,17 @@ exit /b 0
 set "opt_exercises=%opt_exercises% %1"
 exit /b 0
 
+:find_language
+rem Sets opt_known if opt_word is one. A folder of the same name, with a server.c, comes first.
+call :is_one_of ko en
+if not defined opt_chapters if exist "%opt_word%\server.c" set "opt_known="
+if defined opt_known set "opt_language= %opt_known%"
+exit /b 0
+
 :find_exercise
-rem Sets opt_known if opt_word is an exercise, or the number of a hint. A folder of the same name,
-rem with a server.c, comes first.
+rem Sets opt_known if opt_word is an exercise, or the number of a hint or of seconds. A folder of the same
+rem name, with a server.c, comes first.
+if "%opt_verb%"=="grade" goto hint_number
 if not defined opt_chapters if exist "%opt_word%\server.c" exit /b 0
 if "%opt_verb%"=="hint" if defined opt_chosen goto hint_number
 :find_name
@@ -728,14 +795,19 @@ exit /b 0
 :compile_program
 rem Compiles opt_chapter\opt_program.c into opt_output\opt_chapter\opt_program.exe.
 set "opt_folder=%opt_chapter%"
+set "opt_to=%opt_output%"
+call :choose_objects
+goto compile
+
+:choose_objects
+rem What a program of a chapter is linked with.
 set "opt_others="
 set "opt_shared="
-set "opt_to=%opt_output%"
 set "opt_kept=%opt_objects%"
 set "opt_verifier="
 if defined opt_verify set "opt_kept=%opt_objects%_verify"
 if defined opt_verify set "opt_verifier=tests\verifier\verifier.h"
-goto compile
+exit /b 0
 
 :make_check
 rem check.exe has the checks of all exercises; this is the list of them.
@@ -787,14 +859,8 @@ exit /b 0
 rem Compiles opt_folder\opt_program.c and opt_others, and links them with common and the shared sources of tools.
 rem Each command is printed, so that it can be typed by hand; quotes are used only where a name
 rem needs them.
-set "opt_with="
-set "opt_missing="
-set "opt_sources="
-for %%f in (common\*.c) do call :need_common %%~nf
-if defined opt_missing call :compile_objects common
-for %%s in (%opt_shared%) do call :need_shared %%s
-if defined opt_verifier call :need_verifier
-if defined opt_failed exit /b 1
+call :need_objects
+if errorlevel 1 exit /b 1
 if not exist "%opt_to%\%opt_folder%\" mkdir "%opt_to%\%opt_folder%"
 set "opt_source=%opt_folder%\%opt_program%.c"
 set "opt_exe=%opt_to%\%opt_folder%\%opt_program%.exe"
@@ -806,12 +872,7 @@ if defined opt_odd set opt_source="%opt_source%"
 if defined opt_odd set opt_exe="%opt_exe%"
 rem A backslash before a quote would be taken for a part of the name.
 if defined opt_odd set opt_objects_of_exe="%opt_objects_of_exe%\"
-if "%opt_compiler%"=="cl" goto link_with_cl
-set opt_command=%opt_compiler% %opt_flags%%opt_first% %opt_source% %opt_others%%opt_with%-o %opt_exe% -lws2_32
-goto run_command
-:link_with_cl
-set opt_command=cl %opt_flags%%opt_first% %opt_source% %opt_others%%opt_with%/Fe%opt_exe% /Fo%opt_objects_of_exe% /link /INCREMENTAL:NO
-:run_command
+call :write_command
 set "opt_others="
 echo %opt_command%
 %opt_command%
@@ -819,6 +880,27 @@ if "%errorlevel%"=="0" exit /b 0
 :failed
 set "opt_failed=yes"
 exit /b 1
+
+:write_command
+rem Sets opt_command to what compiles and links.
+if "%opt_compiler%"=="cl" goto command_of_cl
+set opt_command=%opt_compiler% %opt_flags%%opt_first% %opt_source% %opt_others%%opt_with%-o %opt_exe% -lws2_32
+exit /b 0
+:command_of_cl
+set opt_command=cl %opt_flags%%opt_first% %opt_source% %opt_others%%opt_with%/Fe%opt_exe% /Fo%opt_objects_of_exe% /link /INCREMENTAL:NO
+exit /b 0
+
+:need_objects
+rem Sets opt_with to the objects of common, opt_shared and opt_verifier, and compiles those that are missing.
+set "opt_with="
+set "opt_missing="
+set "opt_sources="
+for %%f in (common\*.c) do call :need_common %%~nf
+if defined opt_missing call :compile_objects common
+for %%s in (%opt_shared%) do call :need_shared %%s
+if defined opt_verifier call :need_verifier
+if defined opt_failed exit /b 1
+exit /b 0
 
 :need_common
 rem Not each gcc expands a wildcard, so all names are written out.

@@ -222,6 +222,15 @@ while [ $# -gt 0 ]; do
     shift
 done
 
+# Wine has the folders of this machine on drive Z; a relative path begins in this folder, as with build.bat.
+for i in "${!words[@]}"; do
+    if [ "${words[i],,}" = grade ] && [ -n "${words[i + 1]-}" ]; then
+        words[i + 1]=${words[i + 1]//\//\\}
+        [[ ${words[i + 1]} != \\* ]] || words[i + 1]=Z:${words[i + 1]}
+        break
+    fi
+done
+
 check_names "${words[@]}"
 install_what_is_missing
 prepare_wine

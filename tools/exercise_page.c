@@ -1,4 +1,4 @@
-/* exercise_page.c - what the README.md of an exercise says. See exercise_page.h. */
+/* exercise_page.c - what the page of an exercise says. See exercise_page.h. */
 #define _CRT_SECURE_NO_WARNINGS /* getenv */
 #include "../common/common.h"
 #include "utf8.h"
@@ -100,19 +100,29 @@ static bool read_level(struct statement *statement)
     return length > 0 && place[length] == ']';
 }
 
-enum { SUMMARY_SIZE = 60 };
-
-/* The line before a hint. */
-static const char *summary_line(char *text, int number)
+/* The line before the hint with this number: <details><summary>Hint 1</summary>. NULL: there is
+ * none. *word is what stands before the number, of *word_length bytes. */
+static const char *find_summary(const char *text, int number, const char **word, int *word_length)
 {
-    snprintf(text, SUMMARY_SIZE, "<details><summary>Hint %d</summary>", number);
-    return text;
+    static const char beginning[] = "<details><summary>";
+    char end_of_line[40];
+    int end_length = snprintf(end_of_line, sizeof end_of_line, " %d</summary>\n", number);
+
+    while ((text = find_line(text, beginning)) != NULL) {
+        *word = text + strlen(beginning);
+        *word_length = (int)strcspn(*word, "\n") + 1 - end_length;
+        if (*word_length > 0 && strncmp(*word + *word_length, end_of_line, (size_t)end_length) == 0)
+            return text;
+        text = *word;
+    }
+    return NULL;
 }
 
 const char *hint_text(const struct statement *statement, int number, size_t *length)
 {
-    char summary[SUMMARY_SIZE];
-    const char *text = find_line(statement->text, summary_line(summary, number));
+    const char *word;
+    int word_length;
+    const char *text = find_summary(statement->text, number, &word, &word_length);
 
     if (text == NULL)
         return NULL;
@@ -128,13 +138,27 @@ const char *hint_text(const struct statement *statement, int number, size_t *len
     return text;
 }
 
-bool read_statement(struct statement *statement, const char *name)
+/* Counts the hints. False: one of them has no end. */
+static bool read_hints(struct statement *statement)
 {
-    char path[300], summary[SUMMARY_SIZE];
+    const char *word;
+    int word_length;
     size_t length;
 
-    memset(statement, 0, sizeof *statement);
-    snprintf(path, sizeof path, "course\\homework\\%s\\README.md", name);
+    statement->hints = 0;
+    while (hint_text(statement, statement->hints + 1, &length) != NULL)
+        statement->hints++;
+    if (statement->hints == 0 ||
+        find_summary(statement->text, statement->hints + 1, &word, &word_length) != NULL)
+        return false;
+    find_summary(statement->text, 1, &word, &word_length);
+    snprintf(statement->hint_word, sizeof statement->hint_word, "%.*s", word_length, word);
+    return true;
+}
+
+/* Reads the page into text. */
+static bool read_page(struct statement *statement, const char *path)
+{
     SetLastError(0);
     FILE *file = open_file(path, "rb");
     if (file == NULL) {
@@ -146,6 +170,25 @@ bool read_statement(struct statement *statement, const char *name)
     fclose(file);
     if (statement->text == NULL)
         return give_up(statement, path, "there is no memory for it");
+    return true;
+}
+
+static bool no_hint(struct statement *statement, const char *path)
+{
+    return give_up(statement, path,
+                   "it has no \"<details><summary>Hint %d</summary>\" with a \"</details>\" of its "
+                   "own",
+                   statement->hints + 1);
+}
+
+bool read_statement(struct statement *statement, const char *name)
+{
+    char path[300];
+
+    memset(statement, 0, sizeof *statement);
+    snprintf(path, sizeof path, "course\\homework\\%s\\README.md", name);
+    if (!read_page(statement, path))
+        return false;
     if (!read_heading(statement) || _stricmp(statement->name, name) != 0)
         return give_up(statement, path, "it has no heading \"# %s: ...\"", name);
     if (!read_level(statement))
@@ -153,13 +196,34 @@ bool read_statement(struct statement *statement, const char *name)
                        "it has no line \"Level \", one to %d stars (U+2605), \", a change of "
                        "[CHAPTER]\"",
                        MOST_STARS);
-    while (hint_text(statement, statement->hints + 1, &length) != NULL)
-        statement->hints++;
-    summary_line(summary, statement->hints + 1);
-    if (statement->hints == 0 || find_line(statement->text, summary) != NULL)
-        return give_up(statement, path, "it has no \"%s\" with a \"</details>\" of its own",
-                       summary);
-    return true;
+    return read_hints(statement) || no_hint(statement, path);
+}
+
+bool use_korean_page(struct statement *statement)
+{
+    struct statement korean = *statement;
+    char path[300];
+
+    snprintf(path, sizeof path, "course\\homework\\%s\\README.ko.md", statement->name);
+    bool done = read_page(&korean, path);
+    if (done && (!read_heading(&korean) || strcmp(korean.name, statement->name) != 0))
+        done = give_up(&korean, path, "it has no heading \"# %s: ...\"", statement->name);
+    if (done && (!read_hints(&korean) || korean.hints != statement->hints))
+        done = no_hint(&korean, path);
+    if (done) {
+        free_statement(statement);
+        *statement = korean;
+    } else {
+        memcpy(statement->reason, korean.reason, sizeof statement->reason);
+        if (korean.text != statement->text)
+            free_statement(&korean);
+    }
+    return done;
+}
+
+bool windows_is_korean(void)
+{
+    return PRIMARYLANGID(GetUserDefaultUILanguage()) == LANG_KOREAN;
 }
 
 void free_statement(struct statement *statement)

@@ -1,12 +1,13 @@
 /*
  * homework.c - what there is to do, what is done of it, and hints.
  *
- *     homework.exe list
- *     homework.exe hint NAME NUMBER FOLDER
+ *     homework.exe list [ko|en]
+ *     homework.exe hint NAME NUMBER FOLDER [ko|en]
  *
  * The exercises are the folders of course\homework, and what is done of them is in the reports that
  * check.exe writes into build, so the current folder must be the top of the repository. FOLDER is
- * where the student works; it stands in the command for the next hint.
+ * where the student works; it stands in the command for the next hint. Goals and hints are in
+ * Korean where Windows is, or as the last word says.
  *
  * Exit status: 0; 1 if a statement cannot be read; 2 for a wrong command line.
  */
@@ -21,6 +22,8 @@
 enum { MOST_EXERCISES = 100 };
 static struct statement exercises[MOST_EXERCISES];
 static int exercise_count;
+static bool korean;
+static const char *asked_language = ""; /* ko or en, if it was asked for */
 
 /* The order of the lessons, as the names of their folders tell it: by number; of two with the same
  * number, the one about events comes first. */
@@ -64,7 +67,10 @@ static void read_exercises(void)
         if (exercise_count == MOST_EXERCISES)
             fail(0, "there are more than %d exercises", MOST_EXERCISES);
         struct statement *exercise = &exercises[exercise_count++];
-        if (!read_statement(exercise, narrow_name(entry.cFileName, name))) {
+        bool done = read_statement(exercise, narrow_name(entry.cFileName, name));
+        if (done && korean)
+            use_korean_page(exercise); /* its reason will be said */
+        if (!done) {
             snprintf(exercise->name, sizeof exercise->name, "%.30s", name);
             exercise->chapter[0] = '\0';
         }
@@ -130,13 +136,15 @@ static void print_exercise(const struct statement *exercise)
             if (entry.cFileName[0] == L'.' ||
                 !read_report(narrow_name(entry.cFileName, folder), exercise->name, score, origin))
                 continue;
-            printf(columns, exercise->name, exercise->level, "***", score, exercise->goal, origin);
+            print_utf8(stdout, columns, exercise->name, exercise->level, "***", score,
+                       exercise->goal, origin);
             found = true;
         } while (FindNextFileW(search, &entry));
         FindClose(search);
     }
     if (!found)
-        printf(columns, exercise->name, exercise->level, "***", "-", exercise->goal, "");
+        print_utf8(stdout, columns, exercise->name, exercise->level, "***", "-", exercise->goal,
+                   "");
 }
 
 static int print_list(void)
@@ -147,7 +155,7 @@ static int print_list(void)
     read_exercises();
     for (int i = 0; i < exercise_count; i++) {
         if (exercises[i].reason[0] != '\0') {
-            fprintf(stderr, "homework: %s\n", exercises[i].reason);
+            print_utf8(stderr, "homework: %s\n", exercises[i].reason);
             status = 1;
             continue;
         }
@@ -155,12 +163,12 @@ static int print_list(void)
             char score[REPORT_LINE_SIZE] = "not checked", origin[REPORT_LINE_SIZE] = "";
             chapter = exercises[i].chapter;
             read_report(chapter, "checks", score, origin);
-            printf("%s: %s %s\n", chapter, score, origin);
+            print_utf8(stdout, "%s: %s %s\n", chapter, score, origin);
         }
         print_exercise(&exercises[i]);
     }
-    printf("\nOne exercise, on a folder with your server.c: %s check FOLDER EXERCISE\n",
-           build_command());
+    print_utf8(stdout, "\nOne exercise, on a folder with your server.c: %s check FOLDER EXERCISE\n",
+               build_command());
     return status;
 }
 
@@ -173,20 +181,32 @@ static int print_hint(const struct statement *exercise, const char *word, const 
     size_t length = 0;
 
     if (exercise->reason[0] != '\0') {
-        fprintf(stderr, "homework: %s\n", exercise->reason);
+        print_utf8(stderr, "homework: %s\n", exercise->reason);
         return 1;
     }
     if (number < 1 || number > exercise->hints) {
-        fprintf(stderr, "%s has %d hints, and no hint %s\n", exercise->name, exercise->hints, word);
+        print_utf8(stderr, "%s has %d hints, and no hint %s\n", exercise->name, exercise->hints,
+                   word);
         return 2;
     }
     const char *text = hint_text(exercise, number, &length);
-    printf("%s, hint %d of %d\n\n%.*s\n", exercise->name, number, exercise->hints, (int)length,
-           text);
-    if (number < exercise->hints) {
-        char command[COMMAND_SIZE];
-        printf("\nThe next one: %s\n", hint_command(command, folder, exercise->name, number + 1));
-    }
+    char command[COMMAND_SIZE] = "";
+    if (number < exercise->hints)
+        hint_command(command, folder, exercise->name, number + 1);
+    /* The words of ours that the page does not have are in English: then there are none. */
+    if (korean)
+        print_utf8(stdout, "%s, %s %d/%d\n\n", exercise->name, exercise->hint_word, number,
+                   exercise->hints);
+    else
+        print_utf8(stdout, "%s, hint %d of %d\n\n", exercise->name, number, exercise->hints);
+    print_utf8(stdout, "%.*s\n", (int)length, text);
+    if (command[0] != '\0' && korean)
+        print_utf8(stdout, "\n%s %d: ", exercise->hint_word, number + 1);
+    else if (command[0] != '\0')
+        print_utf8(stdout, "\nThe next one: ");
+    if (command[0] != '\0')
+        print_utf8(stdout, "%s%s%s\n", command, asked_language[0] != '\0' ? " " : "",
+                   asked_language);
     return 0;
 }
 
@@ -197,21 +217,26 @@ static int find_hint(const char *name, const char *number, const char *folder)
         if (_stricmp(exercises[i].name, name) == 0)
             return print_hint(&exercises[i], number, folder);
     }
-    fprintf(stderr, "homework: there is no exercise %s. There are:\n", name);
+    print_utf8(stderr, "homework: there is no exercise %s. There are:\n", name);
     for (int i = 0; i < exercise_count; i++)
-        fprintf(stderr, "    %-9s %s\n", exercises[i].name, exercises[i].goal);
+        print_utf8(stderr, "    %-9s %s\n", exercises[i].name, exercises[i].goal);
     return 2;
 }
 
 int main(int argc, char **argv)
 {
     snprintf(program_name, sizeof program_name, "homework"); /* for fail */
-    use_utf8(&argc, &argv);
+    read_utf8_arguments(&argc, &argv);
+    korean = windows_is_korean();
+    if (argc > 2 && (strcmp(argv[argc - 1], "ko") == 0 || strcmp(argv[argc - 1], "en") == 0)) {
+        asked_language = argv[--argc];
+        korean = strcmp(asked_language, "ko") == 0;
+    }
     if (argc == 2 && strcmp(argv[1], "list") == 0)
         return print_list();
     if (argc == 5 && strcmp(argv[1], "hint") == 0)
         return find_hint(argv[2], argv[3], argv[4]);
-    fprintf(stderr, "usage: homework list\n"
-                    "       homework hint NAME NUMBER FOLDER\n");
+    fprintf(stderr, "usage: homework list [ko|en]\n"
+                    "       homework hint NAME NUMBER FOLDER [ko|en]\n");
     return 2;
 }

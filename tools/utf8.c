@@ -3,6 +3,7 @@
 #include "../common/common.h"
 #include "utf8.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 
 static UINT console_code_page;
@@ -26,7 +27,7 @@ static wchar_t **wide_arguments(int *count)
     return function.any != NULL ? function.split(GetCommandLineW(), count) : NULL;
 }
 
-void use_utf8(int *argc, char ***argv)
+void read_utf8_arguments(int *argc, char ***argv)
 {
     int count = 0;
     wchar_t **wide = wide_arguments(&count);
@@ -43,8 +44,13 @@ void use_utf8(int *argc, char ***argv)
     }
     *argc = count;
     *argv = arguments;
+}
 
+void use_utf8(int *argc, char ***argv)
+{
     DWORD mode;
+
+    read_utf8_arguments(argc, argv);
     if (GetConsoleMode(GetStdHandle(STD_OUTPUT_HANDLE), &mode)) {
         console_code_page = GetConsoleOutputCP();
         SetConsoleOutputCP(CP_UTF8);
@@ -70,4 +76,49 @@ FILE *open_file(const char *name, const char *mode)
 {
     wchar_t wide_name[NAME_SIZE], wide_mode[8];
     return _wfopen(wide_text(name, wide_name, NAME_SIZE), wide_text(mode, wide_mode, 8));
+}
+
+/* To a console, in pieces that it takes, none of which tears a character of two units. */
+static void write_to_console(HANDLE console, const char *text)
+{
+    enum { PIECE = 4000 };
+    int length = MultiByteToWideChar(CP_UTF8, 0, text, -1, NULL, 0);
+    wchar_t *wide = calloc((size_t)length + 1, sizeof *wide), *next = wide;
+
+    if (wide == NULL)
+        fail(WSA_NOT_ENOUGH_MEMORY, "memory for a text");
+    MultiByteToWideChar(CP_UTF8, 0, text, -1, wide, length);
+    for (int left = length - 1; left > 0;) {
+        DWORD piece = (DWORD)min(left, PIECE), written = 0;
+        if (next[piece - 1] >= 0xd800 && next[piece - 1] < 0xdc00 && piece > 1)
+            piece--;
+        if (!WriteConsoleW(console, next, piece, &written, NULL) || written == 0)
+            break;
+        next += written;
+        left -= (int)written;
+    }
+    free(wide);
+}
+
+void print_utf8(FILE *stream, const char *format, ...)
+{
+    HANDLE handle = GetStdHandle(stream == stderr ? STD_ERROR_HANDLE : STD_OUTPUT_HANDLE);
+    va_list arguments;
+    DWORD mode;
+
+    va_start(arguments, format);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    char *text = length < 0 ? NULL : malloc((size_t)length + 1);
+    if (text == NULL)
+        fail(WSA_NOT_ENOUGH_MEMORY, "memory for a text");
+    va_start(arguments, format);
+    vsnprintf(text, (size_t)length + 1, format, arguments);
+    va_end(arguments);
+    fflush(stream);
+    if (GetConsoleMode(handle, &mode))
+        write_to_console(handle, text);
+    else
+        fputs(text, stream);
+    free(text);
 }

@@ -8,6 +8,8 @@
 #ifndef UTF8_H
 #define UTF8_H
 
+#include "../common/common.h"
+
 #include <stdio.h>
 #include <wchar.h>
 
@@ -16,6 +18,14 @@ enum { NAME_SIZE = 1024 };
 /* Call it first in main: replaces the arguments by the same in UTF-8, which live until the program
  * ends, and lets a console show UTF-8 until then. On failure the program ends with status 1. */
 void use_utf8(int *argc, char ***argv);
+
+/* The same without the console, for a program that prints with print_utf8 only: to change its code
+ * page may also change its font. */
+void read_utf8_arguments(int *argc, char ***argv);
+
+/* As fprintf, to stdout or stderr: a console shows the text whatever its code page is; a file or a
+ * pipe gets UTF-8. */
+void print_utf8(FILE *stream, const char *format, ...) FORMAT_LIKE_PRINTF(2, 3);
 
 /* Writes the text in UTF-16 into wide, an array of size characters; nothing if it is too long.
  * Returns wide. */

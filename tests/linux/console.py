@@ -2,7 +2,7 @@
 
 The console is Wine's, on a pseudo-terminal. The server answers a line with other text of the same
 length, so that what stands on the screen cannot be what was typed. What is wrong is printed; nothing
-is a pass. Used by console_test.sh.
+is a pass. Used by console_test.sh; the session batch by grade_test.sh.
 """
 import fcntl
 import os
@@ -203,5 +203,12 @@ def control_c(program):
     expect("bytes at the server", b"", server.wire)
 
 
-SESSIONS = [letters, long_line, control_z, control_c, empty_write]
+def batch(program):
+    """Prints the screen of a batch file that asks for nothing, without blanks."""
+    client = Client("cmd", "/c", program)
+    expect("exit status", 0, client.status())
+    print(client.screen())
+
+
+SESSIONS = [letters, long_line, control_z, control_c, empty_write, batch]
 {session.__name__: session for session in SESSIONS}[sys.argv[1]](sys.argv[2])

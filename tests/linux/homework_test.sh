@@ -28,6 +28,10 @@ report "there are ten exercises at least, in each chapter some of three levels" 
         done
     done
 )"
+report "the list in Korean has the goals of the Korean pages" "$(
+    diff <(./build.sh gcc strict check ko | sed -nE 's/^    ([A-Z]+) +\*+ +- +(.*[^ ]) *$/\1: \2/p' | LC_ALL=C sort) \
+        <(sed -nsE '3s/^# //p' course/homework/*/README.ko.md | LC_ALL=C sort)
+)"
 report "the list has every folder of course/homework" "$(
     diff <(for folder in course/homework/*/; do basename "$folder"; done) <(cut -d ' ' -f 2 <<<"$exercises" | LC_ALL=C sort)
 )"
@@ -40,11 +44,13 @@ background() {
     "$@" &
 }
 print_hint() {
-    wine build/tools/homework.exe hint "$1" "$2" "$1" 2>/dev/null | tr -d '\r' >"$scratch/hint.$1.$2"
+    wine build/tools/homework.exe hint "$1" "$2" "$1" "$3" 2>/dev/null | tr -d '\r' >"$scratch/hint.$3.$1.$2"
 }
 for exercise in $(cut -d ' ' -f 2 <<<"$exercises"); do
-    for number in 1 2 3 4; do
-        background print_hint "$exercise" $number
+    for language in en ko; do
+        for number in 1 2 3 4; do
+            background print_hint "$exercise" $number $language
+        done
     done
 done
 wait
@@ -52,18 +58,21 @@ wait
 while read -r chapter exercise; do
     report "$exercise: three hints, and no fourth" "$(
         for number in 1 2 3; do
-            [[ $(<"$scratch/hint.$exercise.$number") == "$exercise, hint $number of 3"* ]] || echo "there is no hint $number"
+            [[ $(<"$scratch/hint.en.$exercise.$number") == "$exercise, hint $number of 3"* ]] || echo "there is no hint $number"
+            [[ $(<"$scratch/hint.ko.$exercise.$number") == "$exercise, 힌트 $number/3"* ]] || echo "there is no hint $number in Korean"
         done
-        cat "$scratch/hint.$exercise.4"
+        cat "$scratch"/hint.{en,ko}."$exercise".4
     )"
-    report "$exercise: the hints are those of the page, in ASCII" "$(
-        page=course/homework/$exercise/README.md
+    report "$exercise: the hints are those of the pages, the English ones in ASCII" "$(
+        page=course/homework/$exercise/README
         for number in 1 2 3; do
-            diff <(sed -n '3,$p' "$scratch/hint.$exercise.$number" | sed '/^$/,$d') \
-                <(sed -n "/Hint $number</,/^<.details>/p" "$page" | sed '1,2d' | sed '/^$/,$d')
+            diff <(sed -n '3,$p' "$scratch/hint.en.$exercise.$number" | sed '/^$/,$d') \
+                <(sed -n "/Hint $number</,/^<.details>/p" "$page.md" | sed '1,2d' | sed '/^$/,$d')
+            diff <(sed -n '3,$p' "$scratch/hint.ko.$exercise.$number" | sed '/^$/,$d') \
+                <(sed -n "/힌트 $number</,/^<.details>/p" "$page.ko.md" | sed '1,2d' | sed '/^$/,$d')
         done
-        LC_ALL=C grep -l '[^ -~]' "$scratch"/hint."$exercise".[123]
-        [ "$(grep -c '<summary>' "$page")" = "$(grep -c '<summary>' "${page%.md}.ko.md")" ] || echo "not as many in Korean"
+        LC_ALL=C grep -l '[^ -~]' "$scratch"/hint.en."$exercise".[123]
+        [ "$(grep -c '<summary>' "$page.md")" = "$(grep -c '<summary>' "$page.ko.md")" ] || echo "not as many in Korean"
     )"
     report "$exercise: a solution, which changes this chapter's server only" "$(
         mkdir "solution_$exercise"
