@@ -273,14 +273,40 @@ if defined opt_unmet exit /b 1
 exit /b 0
 
 :check_folder
-set "opt_program=server"
-call :compile_program
+rem The programs are compiled into a folder of this run alone: another check of the same chapter may be
+rem running them, or compiling them, now. The report goes where the chapter's are.
+call :take_number build\check
 if errorlevel 1 exit /b 1
-for %%e in (%opt_chosen%) do call :check_exercise %%e
+set "opt_slot=build\check_%opt_number%"
+set "opt_program=server"
+if not exist "%opt_output%\%opt_chapter%\" mkdir "%opt_output%\%opt_chapter%"
+set opt_where=--report "%opt_output%\%opt_chapter%"
+call :compile_into %opt_slot%
+if not defined opt_failed if not defined opt_verify call :compile_verified
+if not defined opt_failed for %%e in (%opt_chosen%) do call :check_exercise %%e
+rmdir /s /q %opt_slot% 2>nul
+if exist %opt_slot%\ rmdir /s /q %opt_slot% 2>nul
+if defined opt_failed exit /b 1
+exit /b 0
+
+:compile_into
+rem FOLDER: as compile_program, but into FOLDER\opt_chapter.
+set "opt_was_output=%opt_output%"
+set "opt_output=%1"
+call :compile_program
+set "opt_output=%opt_was_output%"
+exit /b 0
+
+:compile_verified
+set "opt_verify=yes"
+call :prepare_folder %opt_objects%_verify
+call :compile_into %opt_slot%\verified
+set "opt_verify="
+set opt_where=%opt_where% --verified "%opt_slot%\verified\%opt_chapter%"
 exit /b 0
 
 :check_exercise
-build\tests\check.exe --compiler %opt_compiler%%opt_seeds% --exercise %1 "%opt_output%\%opt_chapter%"
+build\tests\check.exe --compiler %opt_compiler%%opt_seeds% --exercise %1 %opt_where% "%opt_slot%\%opt_chapter%"
 if not "%errorlevel%"=="0" set "opt_unmet=yes"
 exit /b 0
 
@@ -610,12 +636,9 @@ exit /b 1
 rem A folder of our own for what the compilers answer: another build may ask them at the same time, and
 rem only one of two can make a folder. (Both may have the same random number.)
 if not exist build\ mkdir build
-set "opt_number=0"
-:next_number
-set /a opt_number+=1
+call :take_number build\answers
+if errorlevel 1 exit /b 1
 set "opt_answers=build\answers_%opt_number%"
-mkdir %opt_answers% >nul 2>nul
-if errorlevel 1 if %opt_number% lss 50 goto next_number
 set "opt_answer=%opt_answers%\answer.txt"
 if defined opt_compiler goto compiler_is_named
 call :try_cl
@@ -628,6 +651,21 @@ echo build.bat: there is no C compiler. Install one of these:
 echo   cl     Visual Studio 2019 16.8 or newer with "Desktop development with C++", or its Build Tools
 echo   gcc    MinGW-w64, for example from MSYS2 or w64devkit; its bin folder must be in PATH
 echo   clang  LLVM for Windows, in addition to the Build Tools
+exit /b 1
+
+:take_number
+rem NAME: makes the folder NAME_1, or the next one that no other run has made; sets opt_number.
+set "opt_number=0"
+:next_number
+set /a opt_number+=1
+if %opt_number% gtr 50 goto no_number
+rem One that can be made leaves errorlevel as it was, in Wine's cmd.
+call :nothing
+mkdir %1_%opt_number% >nul 2>nul
+if errorlevel 1 goto next_number
+exit /b 0
+:no_number
+echo build.bat: there are 50 folders %1_1, %1_2, ... of other runs. If none is running: build.bat clean
 exit /b 1
 
 :compiler_is_named

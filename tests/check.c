@@ -3,7 +3,8 @@
  *
  *     check.exe [--only WORD] [--program NAME] [--options WORDS] [--storm SECONDS] [--kill]
  *               [--verify SEEDS | --seed N] FOLDER ...
- *     check.exe --exercise NAME [--stop-at-failure] [--verify SEEDS | --seed N] FOLDER
+ *     check.exe --exercise NAME [--stop-at-failure] [--report FOLDER]
+ *               [--verified FOLDER | --verify SEEDS | --seed N] FOLDER
  *
  * FOLDER holds the programs of a chapter (build\ch21_event_select). Each of them is started as a
  * child process on a free port. Several programs are checked side by side. One line a check:
@@ -11,17 +12,19 @@
  *     ok       the program behaves
  *     FAIL     it does not: what was expected, what came, where to look
  *     TIMEOUT  it did not do in time what it should: which wait never ended
+ *     CRASH    it crashed: with which status, what that means, and when
  *     RULE     it broke a rule of Winsock: which rule, which call, which line
  *     ENV      the machine is in the way, not the program
  *     skip     cannot be checked here, with the reason
  *
  * The last line is "N passed, N failed, N skipped", for an exercise the score: 3/5. Exit status: 0
  * if none failed, 1 if one did, 2 for a wrong command line. All of it is also written to a report
- * in FOLDER, together with --compiler NAME. Only checks whose name contains WORD are run with
- * --only; --options are more arguments for the servers; --kill ends them by force instead of
- * Ctrl+C, for a server that is not finished; --verify 3 is for programs with the verifier, and runs all checks
- * with the seeds 1, 2 and 3; --seed runs them with one (0: the rules alone); --storm makes the mixed
- * storm longer:
+ * in FOLDER, or in that of --report, together with --compiler NAME. Only checks whose name contains
+ * WORD are run with --only; --options are more arguments for the servers; --kill ends them by force
+ * instead of Ctrl+C, for a server that is not finished; --verify 3 is for programs with the
+ * verifier, and runs all checks with the seeds 1, 2 and 3; --seed runs them with one (0: the rules
+ * alone). --verified names the folder of the same program with the verifier: a check of an exercise
+ * must hold for both, for this one with seed 1. --storm makes the mixed storm longer:
  *
  *     check.exe --only storm --storm 300 --options "--threads 4" build\ch23_iocp
  *
@@ -95,6 +98,83 @@ static const char *compiler = "unknown";
 static const struct exercise *exercise; /* NULL: the checks of a chapter */
 static int seed;                        /* of the verifier, if it is there */
 static int seeds;                       /* not 0: the checks are run with each from 1 to it */
+static const char *report_folder;       /* NULL: that of the program */
+
+/* ---- the second run ------------------------------------------------------------------------ */
+
+/* The checks of an exercise are run on two programs: this check.exe runs them on the plain one, and
+ * another one meanwhile on that with the verifier. It tells this one what it has found: one line
+ * for each check. */
+enum { SECOND_SEED = 1, TOLD_SIZE = 1400 };
+static struct process second; /* empty: there is none */
+static size_t second_heard;   /* so much of what it has printed */
+static bool is_second;        /* this is the other one */
+
+static bool is_failure(enum verdict verdict)
+{
+    return verdict != PASSED && verdict != SKIPPED;
+}
+
+static void begin_second(const char *folder)
+{
+    char command[600];
+
+    snprintf(command, sizeof command, "check --exercise %s --second --seed %d%s \"%s\"",
+             exercise->name, SECOND_SEED, stop_at_failure ? " --stop-at-failure" : "", folder);
+    if (!start_process(&second, command, NULL, ""))
+        fail((int)GetLastError(), "start the checks of %s", folder);
+}
+
+static void tell_first(const struct noted *noted)
+{
+    printf("%d\t%s\t%s\n", (int)noted->verdict, noted->what, noted->hint ? noted->hint : "");
+    fflush(stdout);
+}
+
+/* The next line of the other one, without its end. False: there is none, and it has ended. */
+static bool hear_second(char *line)
+{
+    struct capture *output = &second.output;
+    bool heard = false, ended = false;
+
+    while (!heard && !ended) {
+        wait_for_length(output, second_heard + 1, 1000);
+        EnterCriticalSection(&output->lock);
+        ended = output->ended;
+        const char *begin = output->bytes + second_heard, *end = strchr(begin, '\n');
+        heard = end != NULL;
+        if (heard) {
+            snprintf(line, TOLD_SIZE, "%.*s", (int)strcspn(begin, "\r\n"), begin);
+            second_heard = (size_t)(end + 1 - output->bytes);
+        }
+        LeaveCriticalSection(&output->lock);
+    }
+    return heard;
+}
+
+/* What the other one has found in the same check replaces *noted if that is no failure, or not the
+ * cause. Then the result is true. */
+static bool ask_second(struct noted *noted)
+{
+    static char line[TOLD_SIZE]; /* the hint stays in it */
+    char *what, *hint;
+
+    bool heard = hear_second(line);
+    enum verdict verdict = (enum verdict)strtol(line, &what, 10);
+    if (!heard || *what != '\t') {
+        snprintf(line, sizeof line, "\tits checks ended too early\trun it again");
+        verdict = NO_CHANCE;
+        what = line;
+    }
+    if (!is_failure(verdict) || (is_failure(noted->verdict) && verdict != RULE_BROKEN))
+        return false;
+    hint = strchr(what + 1, '\t');
+    *noted = (struct noted){.verdict = verdict, .hint = hint != NULL ? hint + 1 : ""};
+    snprintf(noted->what, sizeof noted->what, "%.*s", (int)strcspn(what + 1, "\t"), what + 1);
+    return true;
+}
+
+/* ---- running a check ----------------------------------------------------------------------- */
 
 static void talk_to_server(const struct check *check)
 {
@@ -116,31 +196,47 @@ static void say_again(const struct check *check, const char *folder, const char 
         say("--program %s --only \"%s\" \"%s\"\n", program, check->name, folder);
 }
 
-static void run_check(const struct check *check, const char *folder, const char *program)
+static void find_trouble(const struct check *check)
 {
-    static const char *const words[] = {"ok", "FAIL", "TIMEOUT", "RULE", "ENV", "skip"};
-    const struct noted *noted = noted_trouble();
-    double begun = now_ms();
-
     forget_trouble();
-    if (check->run != NULL)
+    if (verified && check->plain_only)
+        trouble(SKIPPED, "", "what it counts is not the same under the verifier");
+    else if (check->run != NULL)
         check->run();
     else
         talk_to_server(check);
-    say("%-7s  %s %s: %s", words[noted->verdict], last_part(folder), program, check->name);
-    if (verified)
+}
+
+static void run_check(const struct check *check, const char *folder, const char *program)
+{
+    static const char *const words[] = {"ok",   "FAIL", "TIMEOUT", "ENV",
+                                        "skip", "FAIL", "CRASH",   "RULE"};
+    double begun = now_ms();
+
+    find_trouble(check);
+    struct noted noted = *noted_trouble();
+    if (is_second) {
+        failed += is_failure(noted.verdict);
+        tell_first(&noted);
+        return;
+    }
+    bool in_second = second.handle != NULL && ask_second(&noted);
+    say("%-7s  %s %s: %s", words[noted.verdict], last_part(folder), program, check->name);
+    if (in_second)
+        say(", under the verifier with seed %d", SECOND_SEED);
+    else if (verified)
         say(", seed %d", seed);
-    if (noted->verdict == PASSED)
+    if (noted.verdict == PASSED)
         say(" (%.1f s)\n", (now_ms() - begun) / 1000);
-    else if (noted->verdict == SKIPPED)
-        say(": %s\n", noted->what);
+    else if (noted.verdict == SKIPPED)
+        say(": %s\n", noted.what);
     else
-        say("\n         %s\n         look at: %s\n", noted->what, noted->hint);
-    if (verified && noted->verdict != PASSED && noted->verdict != SKIPPED)
+        say("\n         %s\n         look at: %s\n", noted.what, noted.hint);
+    if (verified && is_failure(noted.verdict))
         say_again(check, folder, program);
-    passed += noted->verdict == PASSED;
-    skipped += noted->verdict == SKIPPED;
-    failed += noted->verdict != PASSED && noted->verdict != SKIPPED;
+    passed += noted.verdict == PASSED;
+    skipped += noted.verdict == SKIPPED;
+    failed += is_failure(noted.verdict);
 }
 
 /* ---- the run ------------------------------------------------------------------------------- */
@@ -216,44 +312,62 @@ static void run_exercise_checks(const char *folder)
         run_checks(server_checks, folder, "server", exercise->reused[i]);
 }
 
-static void run_exercise(const char *folder)
+static void run_exercise(const char *folder, const char *verified_folder)
 {
     choose_program(folder, "server");
+    if (verified_folder != NULL)
+        begin_second(verified_folder);
     if (seeds == 0)
         run_exercise_checks(folder);
     for (int i = 1; i <= seeds; i++) {
         choose_seed(i);
         run_exercise_checks(folder);
     }
-    if (failed > 0) {
+    end_process(&second);
+    if (failed > 0 && !is_second) {
         char command[COMMAND_SIZE];
         say("For a hint: %s\n", hint_command(command, last_part(folder), exercise->name, 1));
     }
 }
 
-static void check_exercise(const char *folder)
+static void no_server(const char *folder)
+{
+    say("ENV      %s: no server to check: is it built?\n", last_part(folder));
+    failed++;
+}
+
+static void report_exercise(const char *folder, const char *verified_folder)
 {
     struct statement statement;
 
-    patience_ms = 3000;
-    server_options = exercise->options;
     if (!stop_at_failure)
-        begin_report(folder, exercise->name, compiler);
+        begin_report(report_folder != NULL ? report_folder : folder, exercise->name, compiler,
+                     last_part(folder));
     if (!read_statement(&statement, exercise->name)) {
         say("ENV      %s: %s\n", exercise->name, statement.reason);
         failed++;
     } else {
         say("%s: %s\n", exercise->name, statement.goal);
-        if (has_program(folder, "server")) {
-            run_exercise(folder);
-        } else {
-            say("ENV      %s: no server to check: is it built?\n", last_part(folder));
-            failed++;
-        }
+        if (!has_program(folder, "server"))
+            no_server(folder);
+        else if (verified_folder != NULL && !has_program(verified_folder, "server"))
+            no_server(verified_folder);
+        else
+            run_exercise(folder, verified_folder);
     }
     free_statement(&statement);
     printf("%d/%d\n", passed, passed + failed);
     end_report("%d/%d\n", passed, passed + failed);
+}
+
+static void check_exercise(const char *folder, const char *verified_folder)
+{
+    patience_ms = verified ? 6000 : 3000;
+    server_options = exercise->options;
+    if (is_second)
+        run_exercise(folder, NULL);
+    else
+        report_exercise(folder, verified_folder);
 }
 
 /* ---- side by side -------------------------------------------------------------------------- */
@@ -382,7 +496,7 @@ static void check_side_by_side(const char *const *folders, int count, const char
             failed_before = failed;
             skipped_before = skipped;
             if (program == NULL && only == NULL)
-                begin_report(task->folder, "checks", compiler);
+                begin_report(task->folder, "checks", compiler, last_part(task->folder));
         }
         if (!say_and_count(task, only)) {
             say("ENV      %s: its checks ended without their closing line\n", task->folder);
@@ -403,8 +517,8 @@ static int usage(void)
 {
     fprintf(stderr, "usage: check [--only WORD] [--program NAME] [--options WORDS] "
                     "[--storm SECONDS] [--kill] [--verify SEEDS | --seed N] FOLDER ...\n"
-                    "       check --exercise NAME [--stop-at-failure] [--verify SEEDS | --seed N] "
-                    "FOLDER\n");
+                    "       check --exercise NAME [--stop-at-failure] [--report FOLDER] "
+                    "[--verified FOLDER | --verify SEEDS | --seed N] FOLDER\n");
     return 2;
 }
 
@@ -423,6 +537,7 @@ static DWORD WINAPI end_after_a_while(void *nothing)
 int main(int argc, char **argv)
 {
     const char *only = NULL, *program = NULL, *name = NULL, *folders[MAX_FOLDERS];
+    const char *verified_folder = NULL;
     int count = 0;
 
     snprintf(program_name, sizeof program_name, "check"); /* for fail */
@@ -442,6 +557,12 @@ int main(int argc, char **argv)
             seeds = atoi(argv[++i]);
         else if (strcmp(argv[i], "--compiler") == 0 && i + 1 < argc)
             compiler = argv[++i];
+        else if (strcmp(argv[i], "--report") == 0 && i + 1 < argc)
+            report_folder = argv[++i];
+        else if (strcmp(argv[i], "--verified") == 0 && i + 1 < argc)
+            verified_folder = argv[++i];
+        else if (strcmp(argv[i], "--second") == 0)
+            is_second = true;
         else if (strcmp(argv[i], "--kill") == 0)
             kill_servers = true;
         else if (strcmp(argv[i], "--stop-at-failure") == 0)
@@ -465,7 +586,7 @@ int main(int argc, char **argv)
     fill_pattern();
     verified = verified || seeds > 0;
     if (exercise != NULL)
-        check_exercise(folders[0]);
+        check_exercise(folders[0], verified_folder);
     else if (count == 1 && program != NULL && seeds == 0)
         check_program(folders[0], program, only);
     else

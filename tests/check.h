@@ -10,6 +10,7 @@ struct check {
     void (*talk)(struct server *server); /* talks to a server that has been started */
     const char *options;                 /* with these, and that is stopped afterwards */
     void (*run)(void);                   /* starts and stops by itself what it needs */
+    bool plain_only;                     /* what it counts is not the same under the verifier */
 };
 
 #endif

@@ -22,14 +22,16 @@ static DWORD WINAPI feed_input(void *parameter)
     return 0;
 }
 
-static void compare(const struct process *client, DWORD status, const struct expectation *expected)
+static void compare(struct process *client, DWORD status, const struct expectation *expected)
 {
+    char error[OUTPUT_SIZE], text[STATUS_SIZE];
     size_t length = client->output.length;
 
+    show_output(error, &client->error);
     if (status != expected->status)
         trouble(FAILED, "the end of main, and each fail()",
-                "expected exit status %lu, found %lu, and on standard error \"%.200s\"",
-                expected->status, status, client->error.bytes);
+                "expected exit status %lu, found %s, and on standard error \"%s\"",
+                expected->status, status_text(text, status), error);
     else if (expected->output != NULL && length != expected->length)
         trouble(FAILED, "what is counted when the end comes?",
                 "expected %lu bytes on standard output, found %lu", (unsigned long)expected->length,
@@ -39,12 +41,10 @@ static void compare(const struct process *client, DWORD status, const struct exp
         trouble(FAILED, "print_echo, and the mode of standard output",
                 "expected the bytes of the input on standard output, found other bytes");
     else if (expected->error == NULL && client->error.length != 0)
-        trouble(FAILED, "--quiet", "expected nothing on standard error, found \"%.200s\"",
-                client->error.bytes);
-    else if (expected->error != NULL && strstr(client->error.bytes, expected->error) == NULL)
-        trouble(FAILED, "what fail() is told",
-                "expected \"%s\" on standard error, found \"%.200s\"", expected->error,
-                client->error.bytes);
+        trouble(FAILED, "--quiet", "expected nothing on standard error, found \"%s\"", error);
+    else if (expected->error != NULL && !has_printed(&client->error, expected->error))
+        trouble(FAILED, "what fail() is told", "expected \"%s\" on standard error, found \"%s\"",
+                expected->error, error);
 }
 
 void run_client(const char *arguments, const void *bytes, size_t length, bool keep_open,
@@ -69,11 +69,11 @@ void run_client(const char *arguments, const void *bytes, size_t length, bool ke
         compare(&client, status, expected);
     if (thread != NULL) {
         if (in_trouble())
-            TerminateProcess(client.handle, 99); /* ends a write that nobody reads */
+            kill_process(&client); /* ends a write that no program reads */
         WaitForSingleObject(thread, INFINITE);
         CloseHandle(thread);
     }
-    end_program(&client);
+    end_program(&client, "while it ran");
 }
 
 static void run_against(enum script script, const void *bytes, size_t length, bool keep_open,

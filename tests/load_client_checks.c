@@ -15,6 +15,7 @@ static double run_load(const char *load, const char *host, int port, DWORD expec
     char arguments[200];
     DWORD status = 0;
     double begun = now_ms();
+    char text[STATUS_SIZE], found[OUTPUT_SIZE];
 
     snprintf(arguments, sizeof arguments, "--quiet %s %s %d", load, host, port);
     if (!start_program(&client, arguments))
@@ -23,16 +24,16 @@ static double run_load(const char *load, const char *host, int port, DWORD expec
         trouble(TIMED_OUT, "what exchange_messages waits for", "the load did not end within %d s",
                 LONG_RUN_MS / 1000);
     else if (status != expected_status)
-        trouble(FAILED, "what is counted as lost", "expected exit status %lu, found %lu (%.200s)",
-                expected_status, status, client.error.bytes);
-    else if (strstr(client.output.bytes, output) == NULL)
-        trouble(FAILED, "what load_received counts", "expected \"%s\", found \"%.200s\"", output,
-                client.output.bytes);
-    else if (error == NULL ? client.error.length > 0 : strstr(client.error.bytes, error) == NULL)
-        trouble(FAILED, "what lose() is told",
-                "expected \"%s\" on standard error, found \"%.200s\"", error != NULL ? error : "",
-                client.error.bytes);
-    end_program(&client);
+        trouble(FAILED, "what is counted as lost",
+                "expected exit status %lu, found %s, and on standard error \"%s\"", expected_status,
+                status_text(text, status), show_output(found, &client.error));
+    else if (!has_printed(&client.output, output))
+        trouble(FAILED, "what load_received counts", "expected \"%s\", found \"%s\"", output,
+                show_output(found, &client.output));
+    else if (error == NULL ? client.error.length > 0 : !has_printed(&client.error, error))
+        trouble(FAILED, "what lose() is told", "expected \"%s\" on standard error, found \"%s\"",
+                error != NULL ? error : "", show_output(found, &client.error));
+    end_program(&client, "while it ran");
     return (now_ms() - begun) / 1000;
 }
 
@@ -107,7 +108,7 @@ static void load_interrupted(void)
 {
     struct script_server server;
     struct process client;
-    char arguments[200];
+    char arguments[200], text[STATUS_SIZE], output[OUTPUT_SIZE];
     DWORD status = 0;
 
     start_script(&server, ECHO_MANY);
@@ -121,11 +122,11 @@ static void load_interrupted(void)
             trouble(NO_CHANCE, "does this program have a console?", "Ctrl+C could not be sent");
         else if (!wait_for_exit(&client, patience_ms, &status) || now_ms() - begun > 2000)
             trouble(TIMED_OUT, "request_stop", "the load did not end within 2 s after Ctrl+C");
-        else if (status != 0 || strstr(client.output.bytes, "\nlatency: ") == NULL ||
-                 strstr(client.output.bytes, "; 0 lost") == NULL)
-            trouble(FAILED, "interrupted", "expected status 0 and a result, found %lu, \"%.200s\"",
-                    status, client.output.bytes);
-        end_program(&client);
+        else if (status != 0 || !has_printed(&client.output, "\nlatency: ") ||
+                 !has_printed(&client.output, "; 0 lost"))
+            trouble(FAILED, "interrupted", "expected status 0 and a result, found %s, \"%s\"",
+                    status_text(text, status), show_output(output, &client.output));
+        end_program(&client, "while it ran");
     }
     stop_script(&server);
 }

@@ -38,7 +38,7 @@ int wait_for_socket(SOCKET peer, int wanted, DWORD milliseconds)
 static void call_failed(const char *call, int error)
 {
     char text[ERROR_TEXT_SIZE];
-    trouble(FAILED, "does the server close this client, or end?", "%s: %s", call,
+    trouble(FAILED, "what makes the server close this client?", "%s: %s", call,
             error_text(error, text));
 }
 
@@ -63,13 +63,15 @@ SOCKET connect_peer(int port)
     int size = sizeof error;
     if (error == WSAEWOULDBLOCK) {
         if (wait_for_socket(peer, WRITABLE, patience_ms) == 0)
-            error = WSAETIMEDOUT;
+            trouble(TIMED_OUT, "the backlog of listen, and who accepts",
+                    "a client was not connected for %d s", patience_ms / 1000);
         else
             getsockopt(peer, SOL_SOCKET, SO_ERROR, (char *)&error, &size);
     }
     if (error == 0)
         return peer;
-    call_failed("connect to the server", error);
+    if (error != WSAEWOULDBLOCK)
+        call_failed("connect to the server", error);
     closesocket(peer);
     return INVALID_SOCKET;
 }
@@ -87,26 +89,29 @@ static int send_some(SOCKET peer, const unsigned char *bytes, size_t length)
     return -1;
 }
 
-const char *show_bytes(char *text, const char *bytes, size_t length)
+/* Where the first difference is. Both texts begin a little before it. */
+static void wrong_byte(const unsigned char *expected, size_t same, size_t length, const char *found,
+                       size_t found_length)
 {
-    char *end = text;
-    *end = '\0';
-    for (size_t i = 0; i < length && i < SHOWN_BYTES; i++) {
-        unsigned char c = (unsigned char)bytes[i];
-        size_t left = (size_t)(text + SHOWN_SIZE - end);
-        if (c == '\n' || c == '\r')
-            end += snprintf(end, left, c == '\n' ? "\\n" : "\\r");
-        else
-            end += snprintf(end, left, c >= ' ' && c <= '~' ? "%c" : "\\x%02x", c);
-    }
-    return text;
+    enum { BEFORE = 8 };
+    char expected_text[SHOWN_SIZE], before_text[SHOWN_SIZE], found_text[SHOWN_SIZE];
+    size_t before = same < BEFORE ? same : BEFORE;
+    const char *from = (const char *)expected + same - before;
+
+    found_length = found_length < SHOWN_BYTES - before ? found_length : SHOWN_BYTES - before;
+    trouble(FAILED, "what is in the buffer when it is sent, and where does a short send go on?",
+            "byte %lu of %lu is wrong: from byte %lu on expected \"%s\", found \"%s%s\"",
+            (unsigned long)same + 1, (unsigned long)length, (unsigned long)(same - before) + 1,
+            show_bytes(expected_text, from, length - same + before),
+            show_bytes(before_text, from, before), show_bytes(found_text, found, found_length));
 }
 
-/* Receives what is there and compares it. Returns the bytes received, or -1 after trouble. */
-static int receive_some(SOCKET peer, const unsigned char *expected, size_t length)
+/* Receives what is there and compares it with the expected bytes, of which some have come before.
+ * Returns the bytes received, or -1 after trouble. */
+static int receive_some(SOCKET peer, const unsigned char *expected, size_t before, size_t length)
 {
     char bytes[32 * 1024];
-    int wanted = length < sizeof bytes ? (int)length : (int)sizeof bytes;
+    int wanted = length - before < sizeof bytes ? (int)(length - before) : (int)sizeof bytes;
     int received = recv(peer, bytes, wanted, 0);
     if (received == SOCKET_ERROR) {
         int error = WSAGetLastError();
@@ -117,19 +122,15 @@ static int receive_some(SOCKET peer, const unsigned char *expected, size_t lengt
     }
     if (received == 0) {
         trouble(FAILED, "which bytes are still to be sent when the client is closed?",
-                "expected %lu more bytes, found the end of the connection", (unsigned long)length);
+                "expected %lu bytes, found the end of the connection after %lu",
+                (unsigned long)length, (unsigned long)before);
         return -1;
     }
-    if (memcmp(bytes, expected, (size_t)received) != 0) {
-        char text[SHOWN_SIZE], expected_text[SHOWN_SIZE];
-        size_t same = 0, left = (size_t)received;
-        while (bytes[same] == (char)expected[same])
+    if (memcmp(bytes, expected + before, (size_t)received) != 0) {
+        size_t same = 0;
+        while (bytes[same] == (char)expected[before + same])
             same++;
-        left -= same;
-        trouble(FAILED, "what is in the buffer when it is sent, and where does a short send go on?",
-                "expected \"%s\", found \"%s\"",
-                show_bytes(expected_text, (const char *)expected + same, left),
-                show_bytes(text, bytes + same, left));
+        wrong_byte(expected, before + same, length, bytes + same, (size_t)received - same);
         return -1;
     }
     return received;
@@ -137,53 +138,54 @@ static int receive_some(SOCKET peer, const unsigned char *expected, size_t lengt
 
 bool send_all(SOCKET peer, const unsigned char *bytes, size_t length)
 {
-    while (length > 0) {
+    for (size_t sent = 0; sent < length;) {
         if (wait_for_socket(peer, WRITABLE, patience_ms) == 0) {
             trouble(TIMED_OUT, "what makes the server receive again?",
-                    "the server takes no more bytes");
+                    "the server took %lu of %lu bytes, and then none for %d s", (unsigned long)sent,
+                    (unsigned long)length, patience_ms / 1000);
             return false;
         }
-        int sent = send_some(peer, bytes, length < 65536 ? length : 65536);
-        if (sent < 0)
+        int n = send_some(peer, bytes + sent, length - sent < 65536 ? length - sent : 65536);
+        if (n < 0)
             return false;
-        bytes += sent;
-        length -= (size_t)sent;
+        sent += (size_t)n;
     }
     return true;
 }
 
 bool receive_exactly(SOCKET peer, const unsigned char *expected, size_t length)
 {
-    while (length > 0) {
+    for (size_t received = 0; received < length;) {
         if (wait_for_socket(peer, READABLE, patience_ms) == 0) {
-            trouble(TIMED_OUT, "what makes the server send again?", "%lu bytes never came back",
-                    (unsigned long)length);
+            trouble(TIMED_OUT, "what makes the server send again?",
+                    "%lu of %lu bytes came back, and then nothing for %d s",
+                    (unsigned long)received, (unsigned long)length, patience_ms / 1000);
             return false;
         }
-        int received = receive_some(peer, expected, length);
-        if (received < 0)
+        int n = receive_some(peer, expected, received, length);
+        if (n < 0)
             return false;
-        expected += received;
-        length -= (size_t)received;
+        received += (size_t)n;
     }
     return true;
 }
 
 bool receive_end(SOCKET peer)
 {
-    char byte;
+    char bytes[SHOWN_BYTES], text[SHOWN_SIZE];
 
     if (wait_for_socket(peer, READABLE, patience_ms) == 0) {
         trouble(TIMED_OUT, "what happens when recv returns 0, or FD_CLOSE comes?",
-                "the server never closed the connection");
+                "the server did not close the connection for %d s", patience_ms / 1000);
         return false;
     }
-    int received = recv(peer, &byte, 1, 0);
+    int received = recv(peer, bytes, sizeof bytes, 0);
     if (received == SOCKET_ERROR)
         call_failed("receive the end from the server", WSAGetLastError());
     else if (received > 0)
         trouble(FAILED, "how many bytes are sent back?",
-                "expected the end of the connection, found more bytes");
+                "expected the end of the connection, found more bytes: \"%s\"",
+                show_bytes(text, bytes, (size_t)received));
     return received == 0;
 }
 
@@ -202,12 +204,12 @@ bool exchange_for(SOCKET peer, const unsigned char *bytes, const unsigned char *
         int ready = wait_for_socket(peer, wanted, patience_ms);
         if (ready == 0) {
             trouble(TIMED_OUT, "what makes the server send, or receive, again?",
-                    "%lu bytes sent, only %lu came back, and then nothing", (unsigned long)sent,
-                    (unsigned long)received);
+                    "%lu bytes sent, only %lu came back, and then nothing for %d s",
+                    (unsigned long)sent, (unsigned long)received, patience_ms / 1000);
             return false;
         }
         if (ready & READABLE) {
-            int n = receive_some(peer, expected + received, length - received);
+            int n = receive_some(peer, expected, received, length);
             if (n < 0)
                 return false;
             received += (size_t)n;

@@ -54,11 +54,4 @@ void talk_all(int port, SOCKET *peers, int count);
 /* Closes those that are not INVALID_SOCKET. */
 void end_peers(SOCKET *peers, int count);
 
-/* ---- for messages -------------------------------------------------------------------------- */
-
-/* The first SHOWN_BYTES, for a message: those that are no letters, digits or signs as \n or \x00.
- * The text has SHOWN_SIZE bytes; returns it. */
-enum { SHOWN_BYTES = 24, SHOWN_SIZE = 4 * SHOWN_BYTES + 1 };
-const char *show_bytes(char *text, const char *bytes, size_t length);
-
 #endif

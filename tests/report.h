@@ -1,8 +1,9 @@
 /*
  * report.h - what a check finds out, and how it is reported.
  *
- * A check notes trouble. The first trouble is the one that is reported; a check without trouble
- * has passed. What is said goes to standard output and to a report in build\FOLDER as well.
+ * A check notes trouble. The first trouble is the one that is reported, unless a later one is the
+ * cause; a check without trouble has passed. What is said goes to standard output and to a report
+ * in build\FOLDER as well.
  */
 #ifndef REPORT_H
 #define REPORT_H
@@ -11,17 +12,20 @@
 
 enum verdict {
     PASSED,
-    FAILED,      /* the program under test is wrong */
-    TIMED_OUT,   /* it did not do in time what it should */
-    RULE_BROKEN, /* the verifier saw it break a rule: the cause, whatever else was noted */
-    NO_CHANCE,   /* the machine is in the way: a taken port, a missing file */
-    SKIPPED      /* this cannot be checked here */
+    FAILED,    /* the program under test is wrong */
+    TIMED_OUT, /* it did not do in time what it should */
+    NO_CHANCE, /* the machine is in the way: a taken port, a missing file */
+    SKIPPED,   /* this cannot be checked here */
+    /* Each of these is the cause, whatever of those above has been noted: */
+    ENDED,      /* the program under test has ended by itself */
+    CRASHED,    /* the same, with a status that the system gave it */
+    RULE_BROKEN /* the verifier saw it break a rule */
 };
 
 /* ---- trouble ------------------------------------------------------------------------------- */
 
 /* Notes trouble, used like printf. hint says where to look; it must be a constant. Only the first
- * trouble of a check counts, unless a rule was broken. Any thread may call it. */
+ * trouble of a check counts, unless this one is the cause. Any thread may call it. */
 void trouble(enum verdict verdict, const char *hint, const char *what, ...)
     FORMAT_LIKE_PRINTF(3, 4);
 
@@ -33,21 +37,34 @@ void forget_trouble(void);
 
 struct noted {
     enum verdict verdict; /* PASSED: nothing, and the rest is empty */
-    char what[600];
+    char what[1000];      /* one line */
     const char *hint;
 };
 
 /* What has been noted, once all threads of the check have ended. */
 const struct noted *noted_trouble(void);
 
+/* ---- for messages -------------------------------------------------------------------------- */
+
+/* The first SHOWN_BYTES, for a message: those that are no letters, digits or signs as \n or \x00,
+ * and those that would end it, or be taken for the beginning of such a one, as \" and \\. The text
+ * has SHOWN_SIZE bytes; returns it. */
+enum { SHOWN_BYTES = 24, SHOWN_SIZE = 4 * SHOWN_BYTES + 1 };
+const char *show_bytes(char *text, const char *bytes, size_t length);
+
+/* The same for what a program has printed so far, whose letters may be any: its beginning and its
+ * end. The text has OUTPUT_SIZE bytes; returns it. */
+enum { SHOWN_PART = 120, OUTPUT_SIZE = 2 * (SHOWN_PART + 5) + 10 };
+const char *show_output(char *text, struct capture *capture);
+
 /* ---- what is said -------------------------------------------------------------------------- */
 
 /* Prints, like printf, to standard output and to the report. */
 void say(const char *text, ...) FORMAT_LIKE_PRINTF(1, 2);
 
-/* Begins the report build_folder\NAME.txt; if it cannot be written, there is none. name is "checks"
- * or an exercise. */
-void begin_report(const char *build_folder, const char *name, const char *compiler);
+/* Begins the report FOLDER\NAME.txt; if it cannot be written, there is none: another check may be
+ * writing it. name is "checks" or an exercise; the chapter has the server.c that is checked. */
+void begin_report(const char *folder, const char *name, const char *compiler, const char *chapter);
 
 /* Writes the last line, used like printf, and closes the report. */
 void end_report(const char *last_line, ...) FORMAT_LIKE_PRINTF(1, 2);

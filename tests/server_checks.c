@@ -16,10 +16,11 @@ static void echo_text(struct server *server)
 {
     static const unsigned char text[] = "Hello\r\nworld\n\n\xea\xb0\x80 without a last line end";
     converse(server->port, text, sizeof text - 1, sizeof text);
+    char found[OUTPUT_SIZE];
     if (!in_trouble() && !wait_for_text(&server->process.output, "closesocket", patience_ms))
         trouble(FAILED, "start_narration, and narrate in close_client",
-                "expected a line about closesocket, found \"%.200s\"",
-                server->process.output.bytes);
+                "expected a line about closesocket, found \"%s\"",
+                show_output(found, &server->process.output));
 }
 
 static void echo_16_mib(struct server *server)
@@ -52,7 +53,6 @@ static void echo_with_pauses(struct server *server)
 static void long_after_short(struct server *server)
 {
     enum { LONG_LENGTH = 16 * 1024, MOST_LINES = 200 };
-    int lines = 0;
     SOCKET peer = connect_peer(server->port);
     if (peer != INVALID_SOCKET && exchange(peer, pattern, 1, 1) &&
         exchange(peer, pattern, LONG_LENGTH, LONG_LENGTH)) {
@@ -61,10 +61,7 @@ static void long_after_short(struct server *server)
     }
     if (peer != INVALID_SOCKET)
         closesocket(peer);
-    EnterCriticalSection(&server->process.output.lock);
-    for (const char *c = server->process.output.bytes; *c != '\0'; c++)
-        lines += *c == '\n';
-    LeaveCriticalSection(&server->process.output.lock);
+    int lines = count_text(server, "\n");
     if (lines > MOST_LINES)
         trouble(FAILED, "WSABUF.len: is it the whole buffer again for each receive?",
                 "expected at most %d lines of narration for %d bytes, found %d: the receives are "
@@ -509,18 +506,20 @@ static void idle_costs_nothing(struct server *server)
 static void expect_end(const char *arguments, DWORD expected_status, const char *expected_error)
 {
     struct process process;
+    char text[STATUS_SIZE], error[OUTPUT_SIZE];
     DWORD status = 0;
 
     if (!start_program(&process, arguments))
         return;
     if (!wait_for_exit(&process, patience_ms, &status))
         trouble(TIMED_OUT, "arguments.c", "expected that \"%s\" ends at once", arguments);
-    else if (status != expected_status || strstr(process.error.bytes, expected_error) == NULL)
+    else if (status != expected_status || !has_printed(&process.error, expected_error))
         trouble(FAILED, "arguments.c, error.c",
-                "\"%s\": expected exit status %lu and \"%s\" on standard error, found %lu and "
-                "\"%.200s\"",
-                arguments, expected_status, expected_error, status, process.error.bytes);
-    end_program(&process);
+                "\"%s\": expected exit status %lu and \"%s\" on standard error, found %s and "
+                "\"%s\"",
+                arguments, expected_status, expected_error, status_text(text, status),
+                show_output(error, &process.error));
+    end_program(&process, "while it ran");
 }
 
 static void port_in_use(struct server *server)
@@ -546,7 +545,7 @@ static void port_0_and_ipv6(void)
 {
     struct server server;
     struct process *process = &server.process;
-    char arguments[80];
+    char arguments[80], output[OUTPUT_SIZE], error[OUTPUT_SIZE];
 
     /* Under Wine a process is found by its command line, so that checks side by side need different
      * ones: this is ::1, with more or fewer zeros. */
@@ -555,16 +554,16 @@ static void port_0_and_ipv6(void)
              0, 1 + n / 4 % 4, 0, 1 + n / 16 % 4, 0, 1 + n / 64 % 7, 0);
     if (!start_program(process, arguments))
         return;
-    server.port = listening_port(process, patience_ms);
-    if (strstr(process->error.bytes, "WSAEADDRNOTAVAIL") != NULL ||
-        strstr(process->error.bytes, "WSAEAFNOSUPPORT") != NULL)
+    server.port = listening_port(process, 0, patience_ms);
+    if (has_printed(&process->error, "WSAEADDRNOTAVAIL") ||
+        has_printed(&process->error, "WSAEAFNOSUPPORT"))
         trouble(SKIPPED, "", "this machine has no IPv6");
-    else if (server.port == 0 || strstr(process->output.bytes, "listening on [::1]:") == NULL)
+    else if (server.port == 0 || !has_printed(&process->output, "listening on [::1]:"))
         trouble(FAILED, "listen_at",
-                "expected \"listening on [::1]:\" and a port, found \"%.100s\" and \"%.100s\"",
-                process->output.bytes, process->error.bytes);
+                "expected \"listening on [::1]:\" and a port, found \"%s\" and \"%s\"",
+                show_output(output, &process->output), show_output(error, &process->error));
     if (in_trouble())
-        end_program(process);
+        end_program(process, "before it listened");
     else
         stop_server(&server);
 }

@@ -21,6 +21,195 @@ bool start_program(struct process *process, const char *arguments)
     return false;
 }
 
+static const char before_it_listened[] = "before it listened";
+static const char while_it_served[] = "while clients were served";
+
+static const char *meaning_of_status(DWORD status)
+{
+    static const struct {
+        DWORD status;
+        const char *meaning;
+    } meanings[] = {
+        {3, "that of abort, for example in a failed assert"},
+        {0x80000003, "breakpoint: the system or a library has found an error, and stopped it"},
+        {0xC0000005, "access violation: it used memory that is not its own, for example through a "
+                     "freed pointer or behind the end of an array"},
+        {0xC0000008, "an invalid handle: one that has been closed, or never was one"},
+        {0xC000001D, "illegal instruction: it ran into what is no code"},
+        {0xC0000094, "division by zero"},
+        {0xC0000096, "illegal instruction: it ran into what is no code"},
+        {0xC00000FD, "stack overflow: a function that calls itself without an end, or arrays that "
+                     "are too large for the stack"},
+        {0xC0000135, "a DLL that it needs is missing"},
+        {0xC000013A, "Ctrl+C: it does not handle it, see call_on_ctrl_c"},
+        {0xC0000374, "heap corruption: it wrote behind the end of allocated memory, or freed it "
+                     "twice"},
+        {0xC0000409, "fail fast: abort, a failed assert, or a write behind the end of an array on "
+                     "the stack"},
+    };
+
+    for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++) {
+        if (meanings[i].status == status)
+            return meanings[i].meaning;
+    }
+    return NULL;
+}
+
+/* A status of the system has one of these first digits, in hexadecimal; one of a program seldom. */
+static bool is_of_system(DWORD status)
+{
+    return status >> 28 == 0x8 || status >> 28 == 0xC;
+}
+
+const char *status_text(char *text, DWORD status)
+{
+    const char *meaning = meaning_of_status(status);
+
+    snprintf(text, STATUS_SIZE, is_of_system(status) ? "0x%08lX%s%s%s" : "%lu%s%s%s", status,
+             meaning != NULL ? " (" : "", meaning != NULL ? meaning : "",
+             meaning != NULL ? ")" : "");
+    return text;
+}
+
+/* abort ends a program with a status that it may also choose itself. */
+static bool has_crashed(struct process *process, DWORD status)
+{
+    const DWORD aborted = 3, ended_by_ctrl_c = 0xC000013A;
+
+    if (status == aborted)
+        return has_printed(&process->error, "Assertion failed") ||
+               has_printed(&process->error, "abnormal program termination") ||
+               has_printed(&process->error, "unusual way");
+    return is_of_system(status) && status != ended_by_ctrl_c;
+}
+
+static void note_status(struct process *process, enum verdict verdict, DWORD status,
+                        const char *when)
+{
+    char text[STATUS_SIZE], error[OUTPUT_SIZE];
+    bool said = process->error.length > 0;
+
+    trouble(verdict,
+            verdict == CRASHED ? "the same in a debugger (build.bat debug), or with the verifier "
+                                 "(build.bat verify)"
+                               : "each fail(), exit() and return of main",
+            "the program ended with status %s %s%s%s%s", status_text(text, status), when,
+            said ? ": \"" : "", said ? show_output(error, &process->error) : "",
+            said ? "\" on standard error" : "");
+}
+
+/* Whether the program ends by itself within so many milliseconds; then that is noted. */
+static bool note_end(struct process *process, DWORD milliseconds, const char *when)
+{
+    DWORD status;
+
+    if (!wait_for_exit(process, milliseconds, &status))
+        return false;
+    note_status(process, has_crashed(process, status) ? CRASHED : ENDED, status, when);
+    return true;
+}
+
+/* The first "RULE 10: ..." on its standard error. */
+static void note_broken_rule(struct process *process)
+{
+    struct capture *error = &process->error;
+
+    EnterCriticalSection(&error->lock);
+    const char *line = error->bytes, *all = error->bytes + error->length;
+    while (line != NULL && strncmp(line, "RULE ", 5) != 0) {
+        line = memchr(line, '\n', (size_t)(all - line));
+        line = line == NULL ? NULL : line + 1;
+    }
+    if (line != NULL)
+        trouble(RULE_BROKEN, "course\\rules.md, which explains the rule", "%.*s",
+                (int)strcspn(line, "\r\n"), line);
+    LeaveCriticalSection(&error->lock);
+}
+
+void end_program(struct process *process, const char *when)
+{
+    DWORD status;
+
+    if (process->handle != NULL && verified)
+        note_broken_rule(process);
+    if (process->handle != NULL && wait_for_exit(process, 0, &status) &&
+        has_crashed(process, status))
+        note_status(process, CRASHED, status, when);
+    end_process(process);
+}
+
+/* How it has ended after Ctrl+C, and what it has printed. */
+static void check_end(struct process *process, DWORD status, double took)
+{
+    const double most = verified ? 6000 : 2000;
+    char text[STATUS_SIZE], output[OUTPUT_SIZE];
+
+    if (status != 0)
+        trouble(FAILED, "the end of main",
+                "expected exit status 0 after Ctrl+C, found %s, and on standard error \"%s\"",
+                status_text(text, status), show_output(output, &process->error));
+    else if (took > most)
+        trouble(FAILED, "what stop_serving waits for",
+                "expected the end within %.0f s after Ctrl+C, found %.1f s", most / 1000,
+                took / 1000);
+    else if (!has_printed(&process->output, "summary: ") ||
+             !has_printed(&process->output, ", 0 operations pending"))
+        trouble(FAILED, "print_summary",
+                "expected \"summary: ... 0 operations pending\", found \"%s\"",
+                show_output(output, &process->output));
+}
+
+static void press_and_check(struct process *process)
+{
+    double begun = now_ms();
+    DWORD status;
+
+    if (!press_ctrl_c(process)) {
+        trouble(NO_CHANCE, "does this program have a console?", "Ctrl+C could not be sent");
+        note_end(process, 0, while_it_served);
+        return;
+    }
+    bool ended = WaitForSingleObject(process->handle, (DWORD)patience_ms) == WAIT_OBJECT_0;
+    double took = now_ms() - begun;
+    if (ended && wait_for_exit(process, 0, &status))
+        check_end(process, status, took);
+    else
+        trouble(TIMED_OUT, "the stop event in the wait; what stop_serving waits for",
+                "the server did not end within %d s after Ctrl+C", patience_ms / 1000);
+}
+
+void stop_server(struct server *server)
+{
+    enum { STILL_ENDING_MS = 500 }; /* a program that crashes closes its sockets first */
+    struct process *process = &server->process;
+
+    if (process->handle == NULL)
+        return;
+    if (!note_end(process, in_trouble() ? STILL_ENDING_MS : 0, while_it_served) && !kill_servers)
+        press_and_check(process);
+    end_program(process, "after Ctrl+C");
+}
+
+static void note_start(struct server *server, int listening)
+{
+    struct process *process = &server->process;
+    char output[OUTPUT_SIZE], error[OUTPUT_SIZE];
+
+    if (note_end(process, 0, before_it_listened))
+        return;
+    show_output(output, &process->output);
+    show_output(error, &process->error);
+    if (listening == 0)
+        trouble(TIMED_OUT, "what comes before listen_at, and the flush after it",
+                "waited %d s for \"listening on 127.0.0.1:%d\", found \"%s\" and on standard error "
+                "\"%s\"",
+                patience_ms / 1000, server->port, output, error);
+    else
+        trouble(FAILED, "listen_at, and which port it is told",
+                "expected \"listening on 127.0.0.1:%d\", found \"%s\" and on standard error \"%s\"",
+                server->port, output, error);
+}
+
 bool start_server(struct server *server, const char *options)
 {
     enum { ATTEMPTS = 3 }; /* another program may take the free port before the server does */
@@ -32,80 +221,18 @@ bool start_server(struct server *server, const char *options)
         snprintf(arguments, sizeof arguments, "%s %s %d", server_options, options, server->port);
         if (!start_program(&server->process, arguments))
             return false;
-        int listening = listening_port(&server->process, patience_ms);
+        int listening = listening_port(&server->process, server->port, patience_ms);
         if (listening == server->port)
             return true;
-        bool taken = strstr(server->process.error.bytes, "WSAEADDRINUSE") != NULL;
+        bool taken = has_printed(&server->process.error, "WSAEADDRINUSE");
         if (taken && attempt == ATTEMPTS)
             trouble(NO_CHANCE, "run it again", "other programs take the free ports");
         else if (!taken)
-            trouble(listening == 0 ? TIMED_OUT : FAILED, "listen_at, and the flush after it",
-                    "expected \"listening on 127.0.0.1:%d\", found \"%.200s\" and on standard "
-                    "error \"%.200s\"",
-                    server->port, server->process.output.bytes, server->process.error.bytes);
-        end_program(&server->process);
+            note_start(server, listening);
+        end_program(&server->process, before_it_listened);
         if (in_trouble())
             return false;
     }
-}
-
-/* The first "RULE 10: ..." on its standard error. */
-static void note_broken_rule(struct process *process)
-{
-    struct capture *error = &process->error;
-
-    EnterCriticalSection(&error->lock);
-    const char *line = error->bytes;
-    while (line != NULL && strncmp(line, "RULE ", 5) != 0) {
-        line = strchr(line, '\n');
-        line = line == NULL ? NULL : line + 1;
-    }
-    if (line != NULL)
-        trouble(RULE_BROKEN, "course\\rules.md, which explains the rule", "%.*s",
-                (int)strcspn(line, "\r\n"), line);
-    LeaveCriticalSection(&error->lock);
-}
-
-void end_program(struct process *process)
-{
-    if (verified && process->handle != NULL)
-        note_broken_rule(process);
-    end_process(process);
-}
-
-void stop_server(struct server *server)
-{
-    struct process *process = &server->process;
-    const double most = verified ? 6000 : 2000;
-    DWORD status = 0;
-
-    if (process->handle == NULL)
-        return;
-    double begun = now_ms();
-    if (kill_servers) {
-        if (wait_for_exit(process, 0, &status))
-            trouble(FAILED, "each fail()", "the server has ended by itself, status %lu: \"%.200s\"",
-                    status, process->error.bytes);
-    } else if (!press_ctrl_c(process)) {
-        trouble(NO_CHANCE, "does this program have a console?", "Ctrl+C could not be sent");
-    } else if (!wait_for_exit(process, patience_ms, &status)) {
-        trouble(TIMED_OUT, "the stop event in the wait; what stop_serving waits for",
-                "the server did not end within %d s after Ctrl+C", patience_ms / 1000);
-    } else if (status != 0) {
-        trouble(FAILED, "the end of main",
-                "expected exit status 0 after Ctrl+C, found %lu (%.200s)", status,
-                process->error.bytes);
-    } else if (now_ms() - begun > most) {
-        trouble(FAILED, "what stop_serving waits for",
-                "expected the end within %.0f s after Ctrl+C, found %.1f s", most / 1000,
-                (now_ms() - begun) / 1000);
-    } else if (strstr(process->output.bytes, "summary: ") == NULL ||
-               strstr(process->output.bytes, ", 0 operations pending") == NULL) {
-        trouble(FAILED, "print_summary",
-                "expected \"summary: ... 0 operations pending\", found \"%.200s\"",
-                process->output.bytes);
-    }
-    end_program(process);
 }
 
 int count_text(struct server *server, const char *text)
@@ -114,8 +241,8 @@ int count_text(struct server *server, const char *text)
     int count = 0;
 
     EnterCriticalSection(&output->lock);
-    const char *place = output->bytes;
-    while ((place = strstr(place, text)) != NULL) {
+    const char *place = output->bytes, *all = output->bytes + output->length;
+    while ((place = find_text(place, (size_t)(all - place), text)) != NULL) {
         count++;
         place += strlen(text);
     }
@@ -131,17 +258,16 @@ bool measure_server(const struct server *server, struct measurement *measurement
 
 void cannot_measure(const struct server *server)
 {
-    if (WaitForSingleObject(server->process.handle, 0) == WAIT_OBJECT_0)
-        trouble(FAILED, "each fail()", "the server has ended by itself: \"%.200s\"",
-                server->process.error.bytes);
-    else
-        trouble(NO_CHANCE, "measure in process.c", "the server cannot be measured");
+    (void)server; /* if it has ended, stop_server says so */
+    trouble(NO_CHANCE, "measure in process.c", "the server cannot be measured");
 }
 
 void expect_sleep(const struct server *server, DWORD milliseconds)
 {
     struct measurement before, after;
 
+    if (verified)
+        return;
     Sleep(300); /* it may still be busy with what came last */
     bool measured = measure_server(server, &before);
     Sleep(milliseconds);

@@ -38,11 +38,18 @@ bool start_program(struct process *process, const char *arguments);
  * waits until it listens. In trouble the result is false. The caller ends it with stop_server. */
 bool start_server(struct server *server, const char *options);
 
-/* Like end_process, after a look at what the verifier said. */
-void end_program(struct process *process);
+/* Like end_process, after a look at what the verifier said, and whether the program has crashed;
+ * when says where in its life it is, for example "before it listened". */
+void end_program(struct process *process, const char *when);
 
-/* Ctrl+C: it must end with status 0 within 2 seconds (verified 6), and say that 0 operations are pending; with
- * kill_servers it must only be running still. Does nothing if it has been stopped already. */
+/* "0xC0000005 (access violation: ...)", or "3", for a message. The text has STATUS_SIZE bytes;
+ * returns it. */
+enum { STATUS_SIZE = 200 };
+const char *status_text(char *text, DWORD status);
+
+/* It must be running still. Then Ctrl+C: it must end with status 0 within 2 seconds (verified 6),
+ * and say that 0 operations are pending; with kill_servers it is only killed. Does nothing if it
+ * has been stopped already. */
 void stop_server(struct server *server);
 
 /* How often the server has printed the text so far. */
@@ -51,11 +58,11 @@ int count_text(struct server *server, const char *text);
 /* Like measure. Under the verifier everything is 0, and so compares as it should. */
 bool measure_server(const struct server *server, struct measurement *measurement);
 
-/* Notes that the server cannot be measured, or has ended by itself. */
+/* Notes that the server cannot be measured. */
 void cannot_measure(const struct server *server);
 
-/* Notes trouble if one of the server's threads does anything during so many milliseconds,
- * except under the verifier. */
+/* Notes trouble if one of the server's threads does anything during so many milliseconds. Under the
+ * verifier it does nothing. */
 void expect_sleep(const struct server *server, DWORD milliseconds);
 
 #endif

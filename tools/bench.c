@@ -67,7 +67,7 @@ static bool start(struct process *process, const struct server *server, const ch
     snprintf(command, sizeof command, "\"%s\" %s %s", server->path, options, port);
     if (!start_process(process, command, NULL, NULL))
         fail((int)GetLastError(), "start %s", server->path);
-    if (listening_port(process, PATIENCE_MS) != 0)
+    if (listening_port(process, 0, PATIENCE_MS) != 0)
         return true;
     fprintf(stderr, "bench: %s does not listen: %.200s\n", server->path, process->error.bytes);
     end_process(process);

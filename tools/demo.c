@@ -101,7 +101,7 @@ static void start_server(const char *folder, const char *port)
     snprintf(command, sizeof command, "\"%s\\server.exe\" %s", folder, port);
     if (!start_process(&server, command, NULL, NULL))
         fail((int)GetLastError(), "start %s\\server.exe", folder);
-    if (listening_port(&server, PATIENCE_MS) == 0)
+    if (listening_port(&server, 0, PATIENCE_MS) == 0)
         give_up("the server does not listen");
 }
 

@@ -8,7 +8,10 @@
 
 /* ---- capture ------------------------------------------------------------------------------- */
 
-enum { LONGEST_PRINTED_LINE = 160 };
+enum {
+    LONGEST_PRINTED_LINE = 160,
+    KILLED = 99 /* the status of a process that is ended by force */
+};
 
 static CRITICAL_SECTION printing;
 
@@ -26,25 +29,24 @@ static void print_lines(struct capture *capture)
         capture->printed += length + (end != NULL);
         if (length > 0 && line[length - 1] == '\r')
             length--;
+        printf("%s", capture->label);
+        fwrite(line, 1, length > LONGEST_PRINTED_LINE ? 40 : length, stdout);
         if (length > LONGEST_PRINTED_LINE)
-            printf("%s%.40s... (%lu characters)\n", capture->label, line, (unsigned long)length);
-        else
-            printf("%s%.*s\n", capture->label, (int)length, line);
+            printf("... (%lu characters)", (unsigned long)length);
+        printf("\n");
     }
     fflush(stdout);
     LeaveCriticalSection(&printing);
 }
 
-static DWORD WINAPI collect(void *parameter)
+/* What comes after the first MOST_COLLECTED bytes is read, so that the program goes on, but not
+ * kept. */
+static void add_bytes(struct capture *capture, const char *bytes, size_t length)
 {
-    struct capture *capture = parameter;
-    static const size_t piece = 64 * 1024;
-    char *bytes = malloc(piece);
-    DWORD length = 0;
+    static const size_t most_collected = 256 * 1024 * 1024;
 
-    while (bytes != NULL && ReadFile(capture->pipe, bytes, (DWORD)piece, &length, NULL) &&
-           length > 0) {
-        EnterCriticalSection(&capture->lock);
+    EnterCriticalSection(&capture->lock);
+    if (capture->length + length <= most_collected) {
         char *longer = realloc(capture->bytes, capture->length + length + 1);
         if (longer == NULL)
             fail(WSA_NOT_ENOUGH_MEMORY, "memory for a program's output");
@@ -54,9 +56,22 @@ static DWORD WINAPI collect(void *parameter)
         capture->bytes[capture->length] = '\0';
         if (capture->label != NULL)
             print_lines(capture);
-        LeaveCriticalSection(&capture->lock);
-        SetEvent(capture->changed);
     }
+    LeaveCriticalSection(&capture->lock);
+    SetEvent(capture->changed);
+}
+
+static DWORD WINAPI collect(void *parameter)
+{
+    struct capture *capture = parameter;
+    static const DWORD piece = 64 * 1024;
+    char *bytes = malloc(piece);
+    DWORD length = 0;
+
+    /* A length of 0 is not the end: the program has written nothing, as it may. */
+    while (bytes != NULL && !capture->closing &&
+           ReadFile(capture->pipe, bytes, piece, &length, NULL))
+        add_bytes(capture, bytes, length);
     free(bytes);
 
     EnterCriticalSection(&capture->lock);
@@ -83,9 +98,20 @@ static bool open_capture(struct capture *capture, const char *label, HANDLE *chi
     return capture->bytes != NULL && capture->changed != NULL && capture->thread != NULL;
 }
 
+/* To be called when the program has ended. The thread ends with the last handle; another program
+ * may have got one, and keep it. */
+static void finish_capture(struct capture *capture)
+{
+    enum { PATIENCE_MS = 1000, AGAIN_MS = 20 };
+
+    capture->closing = WaitForSingleObject(capture->thread, PATIENCE_MS) != WAIT_OBJECT_0;
+    while (capture->closing && WaitForSingleObject(capture->thread, AGAIN_MS) != WAIT_OBJECT_0)
+        CancelSynchronousIo(capture->thread); /* it may not have begun to read yet */
+}
+
 static void close_capture(struct capture *capture)
 {
-    WaitForSingleObject(capture->thread, INFINITE); /* it ends with the program's last handle */
+    finish_capture(capture);
     CloseHandle(capture->thread);
     CloseHandle(capture->changed);
     CloseHandle(capture->pipe);
@@ -93,20 +119,69 @@ static void close_capture(struct capture *capture)
     free(capture->bytes);
 }
 
+const char *find_text(const char *bytes, size_t length, const char *text)
+{
+    const char *end = bytes + length;
+    size_t size = strlen(text);
+
+    while ((size_t)(end - bytes) >= size) {
+        const char *place = memchr(bytes, text[0], (size_t)(end - bytes) - size + 1);
+        if (place == NULL || memcmp(place, text, size) == 0)
+            return place;
+        bytes = place + 1;
+    }
+    return NULL;
+}
+
+bool has_printed(struct capture *capture, const char *text)
+{
+    EnterCriticalSection(&capture->lock);
+    bool found = find_text(capture->bytes, capture->length, text) != NULL;
+    LeaveCriticalSection(&capture->lock);
+    return found;
+}
+
+/* Waits until there is more than there was at the last call, but not longer than to the deadline.
+ * False: it is over, or too late. */
+static bool wait_for_more(struct capture *capture, double deadline)
+{
+    double left = deadline - now_ms();
+
+    EnterCriticalSection(&capture->lock);
+    bool ended = capture->ended;
+    LeaveCriticalSection(&capture->lock);
+    if (ended || left <= 0)
+        return false;
+    WaitForSingleObject(capture->changed, (DWORD)left + 1);
+    return true;
+}
+
+/* Whether the text, or NULL: so many bytes, are there. What was looked at before, *seen bytes, is
+ * not looked at again. */
+static bool is_there(struct capture *capture, size_t length, const char *text, size_t *seen)
+{
+    EnterCriticalSection(&capture->lock);
+    bool found = capture->length >= length;
+    if (text != NULL) {
+        size_t from = *seen >= strlen(text) ? *seen - strlen(text) + 1 : 0;
+        found = find_text(capture->bytes + from, capture->length - from, text) != NULL;
+        *seen = capture->length;
+    }
+    LeaveCriticalSection(&capture->lock);
+    return found;
+}
+
 static bool wait_for_capture(struct capture *capture, size_t length, const char *text,
                              DWORD milliseconds)
 {
     double deadline = now_ms() + milliseconds;
+    size_t seen = 0;
+
     for (;;) {
-        EnterCriticalSection(&capture->lock);
-        bool found =
-            text != NULL ? strstr(capture->bytes, text) != NULL : capture->length >= length;
-        bool ended = capture->ended;
-        LeaveCriticalSection(&capture->lock);
-        double left = deadline - now_ms();
-        if (found || ended || left <= 0)
-            return found;
-        WaitForSingleObject(capture->changed, (DWORD)left + 1);
+        if (is_there(capture, length, text, &seen))
+            return true;
+        if (!wait_for_more(capture, deadline))
+            return is_there(capture, length, text, &seen);
     }
 }
 
@@ -122,21 +197,27 @@ bool wait_for_text(struct capture *capture, const char *text, DWORD milliseconds
 
 /* ---- processes ----------------------------------------------------------------------------- */
 
-/* The system ends everything in the job when our last handle to it goes. What else all children
- * need is prepared at the first call. */
-static HANDLE job_of_children(void)
+/* What all children need, at the first call. */
+static void prepare_for_children(void)
 {
-    static HANDLE job;
-    if (job == NULL) {
-        JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits;
-        memset(&limits, 0, sizeof limits);
-        limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
-        job = CreateJobObjectA(NULL, NULL);
-        SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits);
+    static bool prepared;
+    if (!prepared) {
         InitializeCriticalSection(&printing);
         /* Children inherit it: one that crashes ends, instead of showing a dialog and waiting. */
         SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX);
     }
+    prepared = true;
+}
+
+/* The system ends everything in the job when our only handle to it goes. */
+static HANDLE new_job(void)
+{
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits;
+    HANDLE job = CreateJobObjectA(NULL, NULL);
+
+    memset(&limits, 0, sizeof limits);
+    limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
+    SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits);
     return job;
 }
 
@@ -147,9 +228,11 @@ static bool create_process(wchar_t *command, STARTUPINFOW *startup, PROCESS_INFO
     enum { ATTEMPTS = 5, PAUSE_MS = 200 };
 
     for (int attempt = 1;; attempt++) {
-        /* A process group of its own, so that Ctrl+Break reaches nobody else. */
-        if (CreateProcessW(NULL, command, NULL, NULL, TRUE, CREATE_NEW_PROCESS_GROUP, NULL, NULL,
-                           startup, started))
+        /* A process group of its own, so that Ctrl+Break reaches no other program. Suspended, so
+         * that it starts no process before it is in its job. */
+        if (CreateProcessW(NULL, command, NULL, NULL, TRUE,
+                           CREATE_NEW_PROCESS_GROUP | CREATE_SUSPENDED, NULL, NULL, startup,
+                           started))
             return true;
         DWORD error = GetLastError();
         if (error != ERROR_INTERNAL_ERROR || attempt == ATTEMPTS || !running_under_wine()) {
@@ -166,8 +249,8 @@ bool start_process(struct process *process, const char *command_line, const char
     STARTUPINFOW startup;
     PROCESS_INFORMATION started;
     wchar_t command[sizeof process->command_line];
-    HANDLE job = job_of_children();
 
+    prepare_for_children();
     memset(process, 0, sizeof *process);
     snprintf(process->command_line, sizeof process->command_line, "%s", command_line);
     wide_text(command_line, command, sizeof process->command_line);
@@ -193,7 +276,9 @@ bool start_process(struct process *process, const char *command_line, const char
         SetLastError(error);
         return false;
     }
-    AssignProcessToJobObject(job, started.hProcess);
+    process->job = new_job();
+    AssignProcessToJobObject(process->job, started.hProcess);
+    ResumeThread(started.hThread);
     CloseHandle(started.hThread);
     process->handle = started.hProcess;
     process->id = started.dwProcessId;
@@ -225,9 +310,17 @@ bool wait_for_exit(struct process *process, DWORD milliseconds, DWORD *status)
 {
     if (WaitForSingleObject(process->handle, milliseconds) != WAIT_OBJECT_0)
         return false;
-    WaitForSingleObject(process->output.thread, 5000);
-    WaitForSingleObject(process->error.thread, 5000);
+    TerminateJobObject(process->job, KILLED); /* the pipes end with the last one that holds them */
+    finish_capture(&process->output);
+    finish_capture(&process->error);
     return GetExitCodeProcess(process->handle, status) != 0;
+}
+
+void kill_process(struct process *process)
+{
+    TerminateJobObject(process->job, KILLED);
+    TerminateProcess(process->handle, KILLED); /* if the system did not let it into the job */
+    WaitForSingleObject(process->handle, 5000);
 }
 
 void end_process(struct process *process)
@@ -235,36 +328,67 @@ void end_process(struct process *process)
     if (process->handle == NULL)
         return;
     close_input(process);
-    TerminateProcess(process->handle, 99);
-    WaitForSingleObject(process->handle, 5000);
+    kill_process(process);
     close_capture(&process->output);
     close_capture(&process->error);
+    CloseHandle(process->job);
     CloseHandle(process->handle);
     memset(process, 0, sizeof *process);
 }
 
-int listening_port(struct process *process, DWORD milliseconds)
+/* The port of a line "listening on 127.0.0.1:9190", or 0: it only looks like one. */
+static int port_of_line(const char *line, const char *end)
 {
     static const char words[] = "listening on ";
+    static const char of_address[] = "0123456789abcdefABCDEF.:[]%";
+    const char *address = find_text(line, (size_t)(end - line), words);
+    const char *colon = NULL, *c;
+
+    if (address == NULL)
+        return 0;
+    address += strlen(words);
+    for (c = address; c < end && *c != '\0' && strchr(of_address, *c) != NULL; c++) {
+        if (*c == ':')
+            colon = c;
+    }
+    bool word_ends = c == end || *c == ' ' || *c == '\r';
+    int port = colon != NULL && colon > address && word_ends ? atoi(colon + 1) : 0;
+    return port > 0 && port <= 65535 ? port : 0;
+}
+
+/* The wanted port if there is a line with it, otherwise that of the last line with any, or 0. */
+static int printed_port(struct capture *output, int wanted)
+{
     int port = 0;
 
-    double deadline = now_ms() + milliseconds;
-    if (!wait_for_text(&process->output, words, milliseconds))
-        return 0;
-    while (port == 0 && now_ms() < deadline) {
-        EnterCriticalSection(&process->output.lock);
-        const char *line = strstr(process->output.bytes, words);
-        const char *end = strchr(line, '\n');
-        const char *colon = end;
-        while (colon != NULL && colon > line && *colon != ':')
-            colon--;
-        if (colon != NULL)
-            port = atoi(colon + 1);
-        LeaveCriticalSection(&process->output.lock);
-        if (port == 0)
-            Sleep(1); /* the line has not come to its end */
+    EnterCriticalSection(&output->lock);
+    const char *line = output->bytes, *end, *all = output->bytes + output->length;
+    while ((wanted == 0 || port != wanted) && line < all &&
+           (end = memchr(line, '\n', (size_t)(all - line))) != NULL) {
+        int found = port_of_line(line, end);
+        port = found != 0 ? found : port;
+        line = end + 1;
     }
+    LeaveCriticalSection(&output->lock);
     return port;
+}
+
+int listening_port(struct process *process, int wanted, DWORD milliseconds)
+{
+    enum { A_LITTLE_MS = 500 };
+    double deadline = now_ms() + milliseconds;
+    int before = 0;
+
+    for (;;) {
+        int port = printed_port(&process->output, wanted);
+        if (port != 0 && (wanted == 0 || port == wanted))
+            return port;
+        if (port != 0 && before == 0 && deadline > now_ms() + A_LITTLE_MS)
+            deadline = now_ms() + A_LITTLE_MS;
+        before = port;
+        if (!wait_for_more(&process->output, deadline))
+            return printed_port(&process->output, wanted);
+    }
 }
 
 int announced_limit(struct process *server)
@@ -274,7 +398,7 @@ int announced_limit(struct process *server)
 
     wait_for_text(&server->output, words, 300);
     EnterCriticalSection(&server->output.lock);
-    const char *place = strstr(server->output.bytes, words);
+    const char *place = find_text(server->output.bytes, server->output.length, words);
     if (place != NULL)
         limit = atoi(place + strlen(words));
     LeaveCriticalSection(&server->output.lock);

@@ -17,12 +17,14 @@ struct capture {
     char *bytes; /* always followed by '\0' */
     size_t length;
     bool ended;
+    bool closing;      /* the rest is of no interest */
     const char *label; /* not NULL: every line is also printed, after this label */
     size_t printed;
 };
 
 struct process {
     HANDLE handle;
+    HANDLE job; /* it, and every process that it starts */
     DWORD id;
     HANDLE input; /* the write end of its standard input; NULL once closed */
     char command_line[600];
@@ -32,7 +34,8 @@ struct process {
 
 /* Starts command_line with its standard handles connected to pipes. With labels, what it prints
  * also appears on our standard output, each line after its label. A crash shows no dialog, but ends
- * it with a status. The system kills the process when ours ends, however it ends.
+ * it with a status. The system kills the process, and those that it has started, when ours ends,
+ * however it ends.
  * If the program cannot be started, the result is false, *process is left empty, and GetLastError
  * tells why. Otherwise the caller frees it with end_process. */
 bool start_process(struct process *process, const char *command_line, const char *output_label,
@@ -49,19 +52,28 @@ void close_input(struct process *process);
 bool wait_for_length(struct capture *capture, size_t length, DWORD milliseconds);
 bool wait_for_text(struct capture *capture, const char *text, DWORD milliseconds);
 
+/* The first place of the text in so many bytes of any value, or NULL. */
+const char *find_text(const char *bytes, size_t length, const char *text);
+
+/* Whether it has printed the text so far. */
+bool has_printed(struct capture *capture, const char *text);
+
 /* Waits at most so many milliseconds for its end. True: it has ended, with *status, and everything
- * that it printed has been collected. */
+ * that it printed has been collected. Processes that it has started end as well. */
 bool wait_for_exit(struct process *process, DWORD milliseconds, DWORD *status);
 
 /* Ctrl+Break on Windows, Ctrl+C under Wine, for this process only. False: it could not be sent. */
 bool press_ctrl_c(struct process *process);
 
-/* Ends it if it still runs, and frees everything that start_process made. Does nothing to an empty
- * *process. */
+/* Ends it if it still runs, and the processes that it has started. */
+void kill_process(struct process *process);
+
+/* The same, and frees everything that start_process made. Does nothing to an empty *process. */
 void end_process(struct process *process);
 
-/* The port of "listening on 127.0.0.1:PORT", waiting at most so many milliseconds; 0: none. */
-int listening_port(struct process *process, DWORD milliseconds);
+/* The port of the last "listening on ADDRESS:PORT", waiting at most so many milliseconds; 0: none.
+ * If another port than wanted comes, it waits a little for that one; 0: any is right. */
+int listening_port(struct process *process, int wanted, DWORD milliseconds);
 
 /* The limit that a server (without --quiet) announces as "at most N clients", or 0. */
 int announced_limit(struct process *server);

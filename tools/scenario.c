@@ -106,7 +106,7 @@ int main(int argc, char **argv)
     snprintf(command, sizeof command, "\"%s\\server.exe\" %s", argv[1], port);
     if (!start_process(&server, command, NULL, NULL))
         fail((int)GetLastError(), "start %s\\server.exe", argv[1]);
-    if (listening_port(&server, PATIENCE_MS) == 0)
+    if (listening_port(&server, 0, PATIENCE_MS) == 0)
         give_up("the server does not listen");
 
     start_client(&client_a, argv[1], port);

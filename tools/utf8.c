@@ -3,6 +3,7 @@
 #include "../common/common.h"
 #include "utf8.h"
 
+#include <share.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -75,7 +76,8 @@ const char *narrow_name(const wchar_t *wide, char *text)
 FILE *open_file(const char *name, const char *mode)
 {
     wchar_t wide_name[NAME_SIZE], wide_mode[8];
-    return _wfopen(wide_text(name, wide_name, NAME_SIZE), wide_text(mode, wide_mode, 8));
+    return _wfsopen(wide_text(name, wide_name, NAME_SIZE), wide_text(mode, wide_mode, 8),
+                    mode[0] == 'w' ? _SH_DENYWR : _SH_DENYNO);
 }
 
 /* To a console, in pieces that it takes, none of which tears a character of two units. */

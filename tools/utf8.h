@@ -35,7 +35,8 @@ const wchar_t *wide_text(const char *text, wchar_t *wide, int size);
  * text. */
 const char *narrow_name(const wchar_t *wide, char *text);
 
-/* As fopen. On failure, NULL, GetLastError tells why. The caller closes it with fclose. */
+/* As fopen, but a file that one program writes, no other one writes at the same time. On failure,
+ * NULL, GetLastError tells why. The caller closes it with fclose. */
 FILE *open_file(const char *name, const char *mode);
 
 #endif

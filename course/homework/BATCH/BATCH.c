@@ -19,8 +19,9 @@ static void batch_takes_several(struct server *server)
         for (int i = 0; i < BATCH_PEERS && !in_trouble(); i++)
             receive_exactly(peers[i], pattern, 100);
         EnterCriticalSection(&server->process.output.lock);
-        const char *line = server->process.output.bytes;
-        while ((line = strstr(line, packets)) != NULL) {
+        const struct capture *output = &server->process.output;
+        const char *line = output->bytes, *all = output->bytes + output->length;
+        while ((line = find_text(line, (size_t)(all - line), packets)) != NULL) {
             line += strlen(packets);
             int number = atoi(line);
             most = number > most ? number : most;

@@ -11,7 +11,7 @@ static void expect_count(struct server *server, int client, unsigned long bytes)
     for (double end = now_ms() + patience_ms; now_ms() < end; Sleep(10)) {
         bool there = false;
         EnterCriticalSection(&output->lock);
-        const char *line = output->bytes;
+        const char *line = output->bytes, *all = output->bytes + output->length;
         while (line != NULL) {
             double ms;
             unsigned long thread;
@@ -22,7 +22,7 @@ static void expect_count(struct server *server, int client, unsigned long bytes)
                 snprintf(found, sizeof found, "%.*s", (int)strcspn(line, "\r\n"), line);
                 there = true;
             }
-            line = strchr(line, '\n');
+            line = memchr(line, '\n', (size_t)(all - line));
             line = line != NULL ? line + 1 : NULL;
         }
         LeaveCriticalSection(&output->lock);

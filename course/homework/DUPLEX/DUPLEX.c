@@ -31,7 +31,8 @@ static void duplex_receives_ahead(struct server *server)
 static const struct check duplex_checks[] = {
     {.name = "the next receive completes beside a pending send",
      .talk = duplex_receives_ahead,
-     .options = ""},
+     .options = "",
+     .plain_only = true},
     {.name = "300 clients leak nothing", .run = echo_leaks_nothing},
     {0},
 };
