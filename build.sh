@@ -148,17 +148,36 @@ count_closing_line() {
     done < <(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log")
 }
 
-# tests/linux, side by side: the scripts mostly wait.
+# tests/linux, some side by side, because the scripts mostly wait; but not all, because they also measure how
+# long something takes. The longest come first.
 test_scripts() {
-    local scripts=(tests/linux/*_test.sh) logs=() runs=() i keeper
+    local scripts=(tests/linux/{steps,homework,build,docs}_test.sh) logs=() runs=() i keeper slots
+    for i in tests/linux/*_test.sh; do
+        [[ " ${scripts[*]} " == *" $i "* ]] || scripts+=("$i")
+    done
     # A cmd that reads a pipe keeps Wine running, so that not each of their many calls of build.sh has to
     # see to it.
     prepare_wine
     exec {keeper}> >(exec wine cmd /q >>"$root/build/linux/wine.log" 2>&1)
     export WINE_IS_RUNNING=yes
+    # Who has taken a letter out of the pipe may run.
+    rm -f build/linux/slots && mkfifo build/linux/slots
+    exec {slots}<>build/linux/slots
+    printf '%.0s.' $(seq $((2 * $(nproc)))) >&"$slots"
     for i in "${!scripts[@]}"; do
         logs[i]=build/linux/$(basename "${scripts[i]}" .sh).log
-        bash "${scripts[i]}" >"${logs[i]}" 2>&1 {keeper}>&- &
+        : >"${logs[i]}"
+        (
+            exec {keeper}>&-
+            read -r -n 1 -u "$slots"
+            trap 'kill "$script"' TERM
+            bash "${scripts[i]}" {slots}>&- >>"${logs[i]}" 2>&1 &
+            script=$!
+            wait "$script"
+            status=$?
+            printf . >&"$slots"
+            exit $status
+        ) &
         runs[i]=$!
     done
     trap 'kill "${runs[@]}"; exit 1' INT TERM
@@ -169,7 +188,7 @@ test_scripts() {
         count_closing_line $? "${logs[i]}" "${scripts[i]}"
     done
     trap - INT TERM
-    exec {keeper}>&-
+    exec {keeper}>&- {slots}>&-
 }
 
 run_tests() {
