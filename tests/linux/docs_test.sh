@@ -82,6 +82,47 @@ for lesson in ch*/README.md; do
     )"
 done
 
+# The rules of the verifier: each has a section, in both languages, with an excerpt of its case.
+rules=course/rules.md
+sections() { grep -oE '^### (Rule [0-9]+:)?' "$1" | grep -oE '[0-9]+'; }
+without_spaces() { tr -d ' \t\n' <"$1"; }
+for document in "$rules" "${rules%.md}.ko.md"; do
+    report "$document: the rules are those of the verifier, in their order" "$(
+        diff <(sed -nE 's/^    RULE_[A-Z_]+ = ([0-9]+),.*/\1/p' tests/verifier/report.h) <(sections "$document")
+    )"
+    report "$document: the kinds are those of the verifier, in their order" "$(
+        diff <(sed -n '/kind_names\[KINDS\] = {/,/};/p' tests/verifier/unkindness.h | grep -oE '"[a-z_]+"' | tr -d '"') \
+            <(sed -nE 's/^\| `([a-z_]+)` \|.*/\1/p' "$document")
+    )"
+    report "$document: each rule has an example, and no example is without a rule" "$(
+        diff <(sections "$document") \
+            <(awk '/^### Rule/ { rule = $3; sub(/:/, "", rule) } /^## / { rule = "" } /^```c$/ { print rule }' "$document")
+    )"
+done
+# A case is a function with its name in the table, and what stands between it and the case before.
+report "$rules: the examples stand in rules.c, in a case of their rule" "$(
+    perl -0777 -ne '
+        my $all = $_; my %rule;
+        $rule{$1} = $2 while $all =~ /\{CASE\((\w+)\), (\d+),/g;
+        my @parts = split /^(?=static void \w+\(bool breaks\)$)/m, $all;
+        my $before = "";
+        for my $part (@parts) {
+            my ($name) = $part =~ /^static void (\w+)\(bool breaks\)/;
+            my ($case, $rest) = $part =~ /^(.*?\n\}\n)(.*)$/s;
+            if (defined $name && defined $rule{$name}) {
+                (my $text = "$before$case") =~ s/\s//g;
+                print "$rule{$name} $text\n";
+            }
+            $before = $rest // "";
+        }' tests/verifier/rules.c >"$scratch/cases"
+    awk -v base="$scratch/example." '/^### Rule/ { rule = $3; sub(/:/, "", rule) }
+        /^```/ { inside = $0 == "```c"; next } inside { print > (base rule) }' "$rules"
+    for example in "$scratch"/example.*; do
+        grep "^${example##*.} " "$scratch/cases" | grep -qF -- "$(without_spaces "$example")" || cat "$example"
+        grep -qF '/* RULE */' "$example" || echo "no line is marked RULE: $(<"$example")"
+    done
+)"
+
 # What changed against the last chapter: the block after the diff command is generated from the code.
 for lesson in ch*/README.md; do
     report "$lesson: the calls that go and come" "$(
@@ -172,6 +213,21 @@ try_load() {
 }
 mask_load() { sed -E 's/[0-9]+(\.[0-9]+)? (ms|s|messages\/s|MB\/s)/N \2/g'; }
 
+# try_rule RULE BROKEN: breaks my_chat with a patch of tests/verifier/broken; what a check then says is as the
+# document about the rules shows it.
+try_rule() {
+    local output shown
+    mask_lines() { tr -d '\r' | sed -E 's/\.c:[0-9]+\)/.c:N)/g'; }
+    shown=$(blocks course/rules.md text | mask_lines)
+    patch --fuzz=0 -s my_chat/server.c "tests/verifier/broken/$2.patch" || return
+    ./build.sh verify run my_chat server --help >/dev/null 2>&1 </dev/null
+    output=$(wine build/tests/check.exe --seed 3 --program server --only "echoes text" 'build\verified\my_chat' 2>/dev/null |
+        mask_lines | head -n 4)
+    [[ $output == *"RULE $1:"* ]] || echo "rule $1 is not said to be broken"
+    diff <(echo "$shown") <(echo "$output")
+    cp ch21_event_select/server.c my_chat/ && ./build.sh verify run my_chat server --help >/dev/null 2>&1 </dev/null
+}
+
 # Runs one command of a document in the folder that it is meant for; prints what went wrong.
 try_command() {
     local folder=$1 line=$2 output words
@@ -182,9 +238,16 @@ try_command() {
     "cd "*) [ -d "${line#cd }" ] || echo "no such folder: $line" ;;
     "build.bat bench" | "./build.sh bench") ;; # takes minutes: build_test.sh runs a round of it
     *" load_client --connections "*) try_load "$line" ;;
-    "build.bat run "* | "./build.sh run "*)
+    "build.bat verify check my_chat") # takes minutes: one check, of a server that breaks a rule
+        try_rule 31 closes_twice
+        ;;
+    "set VERIFIER_SEED="* | "set VERIFIER_UNKIND="*) # a name that the verifier does not know ends the program
+        output=$(export "${line#set }" && wine build/verified/my_chat/server.exe --help 2>&1 </dev/null)
+        [[ $output == *"usage: "* ]] || echo "$line: $output"
+        ;;
+    "build.bat run "* | "./build.sh run "* | "build.bat verify run "*)
         # A server waits for clients, and a client for typed lines: here they only print the usage.
-        output=$(eval "./build.sh run ${line#* run } --help" 2>&1 </dev/null)
+        output=$(eval "./build.sh ${line#* } --help" 2>&1 </dev/null)
         [[ $output == *"usage: "* ]] || echo "$line: $output"
         ;;
     'build\'*) ;; # run together, at the end
@@ -235,6 +298,15 @@ try_command() {
     "./build.sh demo"*)
         output=$(eval "$line" 2>&1 </dev/null) || echo "$line: status $?: $output"
         tr -d '\r' <<<"$output" >"$scratch/demo"
+        ;;
+    *" my_program.c "*) # rules.c needs nothing else, either
+        mkdir "$scratch/by_hand" "$scratch/by_hand/tests"
+        cp -r tests/verifier "$scratch/by_hand/tests/" && cp tests/verifier/rules.c "$scratch/by_hand/my_program.c"
+        output=$(cd "$scratch/by_hand" && wine cmd /c "${words[@]}" 2>&1 </dev/null)
+        [[ $output != *warning* ]] || echo "$line: $output"
+        output=$(cd "$scratch/by_hand" && wine my_program.exe closed_twice breaks 2>&1 </dev/null)
+        [[ $? = 3 && $output == "RULE 31: closesocket (my_program.c:"* ]] || echo "$line: $output"
+        rm -rf "$scratch/by_hand"
         ;;
     "cl "* | "gcc "*)
         cp -r common "$scratch/" && cp -r "$folder" "$scratch/chapter"
