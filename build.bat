@@ -59,7 +59,7 @@ if defined opt_known set "opt_word=help"
 call :is_one_of cl gcc clang
 if defined opt_known set "opt_compiler=%opt_known%"
 if defined opt_known goto next_word
-call :is_one_of demo run step test check hint grade notes bench timeline clean help
+call :is_one_of demo run step test check hint grade notes bench timeline replay clean help
 if defined opt_known if defined opt_verb goto two_verbs
 if defined opt_known set "opt_verb=%opt_known%"
 if defined opt_known goto next_word
@@ -412,7 +412,7 @@ call :choose_compiler
 if errorlevel 1 exit /b 1
 call :build_chapters
 if errorlevel 1 exit /b 1
-call :make_tool tools timeline utf8
+call :make_tool tools timeline operations log utf8
 if errorlevel 1 exit /b 1
 call :make_tool tools scenario process utf8
 if errorlevel 1 exit /b 1
@@ -428,6 +428,55 @@ build\tools\timeline.exe --connected "build\%opt_chapter%\server.log" "build\%op
 if not "%errorlevel%"=="0" set "opt_failed=yes"
 if defined opt_failed exit /b 1
 echo build\%opt_chapter%\timeline.svg: open it in a browser, for example with: start "" "build\%opt_chapter%\timeline.svg"
+exit /b 0
+
+:verb_replay
+call :choose_compiler
+if errorlevel 1 exit /b 1
+call :build_chapters
+if errorlevel 1 exit /b 1
+call :make_tool tools scenario process utf8
+if errorlevel 1 exit /b 1
+call :make_tool tools replay operations log utf8
+if errorlevel 1 exit /b 1
+call :for_each_chapter replay_chapter
+if defined opt_failed exit /b 1
+exit /b 0
+
+:replay_chapter
+rem The page has the text of the lesson; a copy of a chapter, or the server of a step, is told from its
+rem first comment. What has no client.c is run with the client of that lesson.
+set "opt_lesson="
+set "opt_option="
+build\tools\replay.exe --find-chapter "%opt_chapter%" >"build\%opt_chapter%\lesson.txt"
+set /p opt_lesson=<"build\%opt_chapter%\lesson.txt"
+if defined opt_lesson set opt_option= --chapter "%opt_lesson%"
+if not defined opt_lesson set "opt_lesson=ch21_event_select"
+set "opt_client=%opt_chapter%"
+if not exist "%opt_chapter%\client.c" set "opt_client=%opt_lesson%"
+if not exist "build\%opt_client%\client.exe" call :compile_client
+if defined opt_failed exit /b 1
+rem A server that is not finished may do less than the scenario expects: the page shows what there is.
+build\tools\scenario.exe "build\%opt_chapter%" "build\%opt_client%"
+if not "%errorlevel%"=="0" set "opt_option= --cut%opt_option%"
+set "opt_logs="
+for %%l in (server client_a client_b) do if exist "build\%opt_chapter%\%%l.log" call :add_log %%l
+build\tools\replay.exe%opt_option% "%opt_chapter%"%opt_logs% >"build\%opt_chapter%\replay.html"
+if not "%errorlevel%"=="0" set "opt_failed=yes"
+if defined opt_failed exit /b 1
+echo "build\%opt_chapter%\replay.html": open it in a browser, for example with: start "" "build\%opt_chapter%\replay.html"
+exit /b 0
+
+:compile_client
+set "opt_kept_chapter=%opt_chapter%"
+set "opt_chapter=%opt_client%"
+set "opt_program=client"
+call :compile_program
+set "opt_chapter=%opt_kept_chapter%"
+exit /b 0
+
+:add_log
+set opt_logs=%opt_logs% "build\%opt_chapter%\%1.log"
 exit /b 0
 
 :verb_clean
@@ -472,6 +521,7 @@ echo   test               runs all checks, and makes every warning an error
 echo   notes [21 ^| 21.3]  plays each statement of the lecture notes on real sockets
 echo   bench              measures the servers side by side; takes two or three minutes
 echo   timeline           draws a run of each chapter into build\CHAPTER\timeline.svg
+echo   replay             runs each chapter; build\CHAPTER\replay.html shows the run beside its source
 echo   clean              removes what was built, and the reports of the checks
 echo   help               prints this
 echo   strict             makes every warning an error

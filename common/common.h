@@ -139,17 +139,24 @@ void listen_at(SOCKET listener, const struct addrinfo *address);
  * run on the machine read the same counter. */
 double now_ms(void);
 
-/* Begins the narration on stream; with quiet there will be none. Call it once, before narrate. */
+/* Begins the narration on stream; with quiet there will be none. Call it once, before narrate. If
+ * the environment variable NARRATION_LOG names a file, each line also goes there, followed by a tab
+ * and its place in the source, as in server.c:120; that is for build.bat replay. */
 void start_narration(bool quiet, FILE *stream);
 
-/* Prints one line. Lines of different threads never mix. The columns:
+/* narrate(int client, const char *call, const char *what, ...)
+ * prints one line. Lines of different threads never mix. The columns:
  *     milliseconds since start_narration, thread id, client, call, what happened
  * client is the number of the client that the line is about, or 0 if it is about none; call is the
  * name of the function; the other arguments, used as in printf, say what happened. */
-void narrate(int client, const char *call, const char *what, ...) FORMAT_LIKE_PRINTF(3, 4);
+#define narrate(...) narrate_at(__FILE__, __LINE__, __VA_ARGS__)
+void narrate_at(const char *file, int line, int client, const char *call, const char *what, ...)
+    FORMAT_LIKE_PRINTF(5, 6);
 
-/* The same for a call that failed: "failed: WSAECONNRESET (10054): ...". */
-void narrate_failure(int client, const char *call, int error);
+/* narrate_failure(int client, const char *call, int error)
+ * is the same for a call that failed: "failed: WSAECONNRESET (10054): ...". */
+#define narrate_failure(...) narrate_failure_at(__FILE__, __LINE__, __VA_ARGS__)
+void narrate_failure_at(const char *file, int line, int client, const char *call, int error);
 
 /* Between these two calls nothing is narrated. Call them while no other thread narrates. */
 void pause_narration(void);

@@ -1,11 +1,12 @@
 /*
  * scenario.c - a run that is worth drawing: always the same, for every chapter.
  *
- *     scenario.exe FOLDER         for example build\ch21_event_select
+ *     scenario.exe FOLDER [CLIENT_FOLDER]       for example build\ch21_event_select
  *
- * Starts the server and two clients of the chapter, and is a third client itself, which speaks
- * slowly. Leaves FOLDER\server.log, client_a.log and client_b.log for timeline.exe. Exit status: 0
- * if every program ended as it should, else 1.
+ * Starts the server of the chapter and two clients, the chapter's or those of another folder, and
+ * is a third client itself, which speaks slowly. Leaves FOLDER\server.log, client_a.log and
+ * client_b.log, with the places in the source, for timeline.exe and replay.exe. Exit status: 0 if
+ * every program ended as it should, else 1; then there is in the logs what has happened so far.
  */
 #include "process.h"
 #include "utf8.h"
@@ -24,12 +25,30 @@ static NORETURN void give_up(const char *what)
     fail(0, "%s", what);
 }
 
+/* The next program that is started writes this log. */
+static void choose_log(const char *folder, const char *name)
+{
+    char path[NAME_SIZE];
+    wchar_t wide[NAME_SIZE];
+    snprintf(path, sizeof path, "%s\\%s", folder, name);
+    SetEnvironmentVariableW(L"NARRATION_LOG", wide_text(path, wide, NAME_SIZE));
+}
+
+/* A log of an earlier run would be taken for one of this run if a program does not start. */
+static void remove_log(const char *folder, const char *name)
+{
+    char path[NAME_SIZE];
+    wchar_t wide[NAME_SIZE];
+    snprintf(path, sizeof path, "%s\\%s", folder, name);
+    DeleteFileW(wide_text(path, wide, NAME_SIZE));
+}
+
 static void start_client(struct process *client, const char *folder, const char *port)
 {
     char command[400];
     snprintf(command, sizeof command, "\"%s\\client.exe\" 127.0.0.1 %s", folder, port);
     if (!start_process(client, command, NULL, NULL))
-        fail((int)GetLastError(), "start %s\\client.exe", folder);
+        give_up("a client cannot be started");
     if (!wait_for_text(&client->error, "connected to ", PATIENCE_MS))
         give_up("a client does not connect");
 }
@@ -43,10 +62,12 @@ static SOCKET connect_slow_client(const char *port)
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (slow == INVALID_SOCKET || connect(slow, (struct sockaddr *)&address, sizeof address) != 0)
         give_up("the slow client cannot connect");
+    DWORD patience = PATIENCE_MS;
+    setsockopt(slow, SOL_SOCKET, SO_RCVTIMEO, (const char *)&patience, sizeof patience);
     return slow;
 }
 
-/* Says a word letter by letter, with pauses, and waits for the echo. */
+/* Says a word letter by letter, with pauses, and waits for the echo. Returns 0 if it came. */
 static DWORD WINAPI talk_slowly(void *parameter)
 {
     const SOCKET slow = *(const SOCKET *)parameter;
@@ -54,21 +75,11 @@ static DWORD WINAPI talk_slowly(void *parameter)
     char byte;
     for (size_t i = 0; i < sizeof word - 1; i++) {
         if (send(slow, &word[i], 1, 0) != 1 || recv(slow, &byte, 1, 0) != 1)
-            give_up("the slow client gets no echo");
+            return 1;
         Sleep(8);
     }
     closesocket(slow);
     return 0;
-}
-
-static void save(const char *folder, const char *name, const struct capture *capture)
-{
-    char path[400];
-    snprintf(path, sizeof path, "%s\\%s", folder, name);
-    FILE *file = open_file(path, "wb");
-    if (file == NULL || fwrite(capture->bytes, 1, capture->length, file) != capture->length ||
-        fclose(file) != 0)
-        give_up("a log cannot be written");
 }
 
 static void say(struct process *client, const char *line, size_t length)
@@ -95,22 +106,29 @@ int main(int argc, char **argv)
 
     use_utf8(&argc, &argv);
     snprintf(program_name, sizeof program_name, "scenario"); /* for fail */
-    if (argc != 2 || bytes == NULL) {
-        fprintf(stderr, "usage: scenario FOLDER\n");
+    if (argc < 2 || argc > 3 || bytes == NULL) {
+        fprintf(stderr, "usage: scenario FOLDER [CLIENT_FOLDER]\n");
         return 2;
     }
+    const char *folder = argv[1], *client_folder = argv[argc - 1];
     start_winsock();
+    remove_log(folder, "server.log");
+    remove_log(folder, "client_a.log");
+    remove_log(folder, "client_b.log");
     memset(bytes, 'a', 65535);
     bytes[LONG_LINE - 1] = '\n';
     snprintf(port, sizeof port, "%d", free_port());
-    snprintf(command, sizeof command, "\"%s\\server.exe\" %s", argv[1], port);
+    snprintf(command, sizeof command, "\"%s\\server.exe\" %s", folder, port);
+    choose_log(folder, "server.log");
     if (!start_process(&server, command, NULL, NULL))
-        fail((int)GetLastError(), "start %s\\server.exe", argv[1]);
+        fail((int)GetLastError(), "start %s\\server.exe", folder);
     if (listening_port(&server, 0, PATIENCE_MS) == 0)
         give_up("the server does not listen");
 
-    start_client(&client_a, argv[1], port);
-    start_client(&client_b, argv[1], port);
+    choose_log(folder, "client_a.log");
+    start_client(&client_a, client_folder, port);
+    choose_log(folder, "client_b.log");
+    start_client(&client_b, client_folder, port);
     SOCKET slow = connect_slow_client(port);
     HANDLE slow_thread = CreateThread(NULL, 0, talk_slowly, &slow, 0, NULL);
     if (slow_thread == NULL)
@@ -119,15 +137,14 @@ int main(int argc, char **argv)
     say(&client_b, bytes, LONG_LINE);
     say(&client_a, "asynchronous\n", 13);
     WaitForSingleObject(slow_thread, INFINITE);
+    if (!GetExitCodeThread(slow_thread, &status) || status != 0)
+        give_up("the slow client gets no echo");
     CloseHandle(slow_thread);
     end_client(&client_a);
     end_client(&client_b);
     Sleep(50); /* the server learns that they are gone */
     if (!press_ctrl_c(&server) || !wait_for_exit(&server, PATIENCE_MS, &status) || status != 0)
         give_up("the server does not stop as it should");
-    save(argv[1], "server.log", &server.output);
-    save(argv[1], "client_a.log", &client_a.error);
-    save(argv[1], "client_b.log", &client_b.error);
     end_process(&client_a);
     end_process(&client_b);
     end_process(&server);

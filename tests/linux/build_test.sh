@@ -46,6 +46,8 @@ expect "builds twice in a row" 0 "Built in the folder build, with cl." ./build.s
 expect "demo, from another current directory" 0 "summary: 1 clients served, 150006 bytes echoed" \
     env -C / "$copy/build.sh" demo ch21_event_select/
 expect "timeline, of one chapter" 0 'build\ch23_iocp\timeline.svg' ./build.sh timeline ch23
+./build.sh step ch21 2 "my_a & b" >/dev/null 2>&1
+expect "replay, of a step in a folder with & in its name" 0 '"build\my_a & b\replay.html"' ./build.sh replay "my_a & b"
 expect "a folder as Tab completes it" 0 "Built" ./build.sh cl '.\ch21_event_select\'
 expect "an unknown word: status 2 and the help" 2 'build.bat: "nonsense" is neither' ./build.sh nonsense
 expect "a word that is a variable's name" 2 'build.bat: "PATH" is neither' ./build.sh PATH

@@ -255,6 +255,11 @@ try_command() {
         output=$(eval "./build.sh ${line#* }" 2>&1 </dev/null) || echo "$line: status $?: $output"
         [[ $output == *"timeline.svg"* ]] || echo "$line: $output"
         ;;
+    "set NARRATION_LOG="*) ;; # so are these
+    "build.bat replay "*)
+        output=$(eval "./build.sh ${line#* }" 2>&1 </dev/null) || echo "$line: status $?: $output"
+        [[ $output == *"replay.html"* ]] || echo "$line: $output"
+        ;;
     *" notes"*)
         output=$(eval "./build.sh ${line#* }" 2>&1 </dev/null) || echo "$line: status $?: $output"
         [[ $output == *" passed, 0 failed"* ]] || echo "$line: $output"
@@ -394,20 +399,24 @@ for document in "${documents[@]}"; do
     )"
 done
 own_picture() {
-    wine build/ch21_event_select/server.exe 0 >"$scratch/server.log" 2>&1 </dev/null &
+    NARRATION_LOG=$(windows_name server_places.log) wine build/ch21_event_select/server.exe 0 >"$scratch/server.log" 2>&1 </dev/null &
     for ((i = 0; i < 100; i++)); do
         grep -q "listening on" "$scratch/server.log" && break
         sleep 0.1
     done
     port=$(sed -nE 's/^listening on .*:([0-9]+).*/\1/p' "$scratch/server.log")
-    printf 'hello\nQ\n' | wine build/ch21_event_select/client.exe 127.0.0.1 "$port" >/dev/null 2>"$scratch/client.log"
+    printf 'hello\nQ\n' | NARRATION_LOG=$(windows_name client_places.log) wine build/ch21_event_select/client.exe 127.0.0.1 "$port" >/dev/null 2>"$scratch/client.log"
     kill -INT $!
     wait $!
     cd "$scratch" && wine "$root/build/tools/timeline.exe" server.log client.log 2>&1 >run.svg </dev/null
     well_formed run.svg
     grep -q "FD_READ" run.svg || echo "it does not show FD_READ"
+    cd "$root" && wine build/tools/replay.exe --chapter ch21_event_select ch21_event_select "$(windows_name server_places.log)" \
+        "$(windows_name client_places.log)" 2>&1 >"$scratch/run.html" </dev/null
+    grep -q '"FD_READ",0,[1-9]' "$scratch/run.html" || echo "the page does not show FD_READ and its place"
 }
-report "README.md: a run of one's own becomes a picture" "$(twice own_picture)"
+windows_name() { echo "Z:${scratch//\//\\}\\$1"; }
+report "course/visual-studio.md: a run of one's own becomes a picture and a page" "$(twice own_picture)"
 unlike_usage() {
     for program in server client; do
         usage=$(wine "build/ch21_event_select/$program.exe" --help 2>&1 </dev/null | head -n 1 | tr -d '\r')

@@ -9,7 +9,7 @@ group=timeline
 source tests/linux/environment.sh
 source tests/linux/report.sh
 
-x86_64-w64-mingw32-gcc -std=c11 -Wall -Wextra -Werror tools/timeline.c tools/utf8.c common/*.c \
+x86_64-w64-mingw32-gcc -std=c11 -Wall -Wextra -Werror tools/timeline.c tools/operations.c tools/log.c tools/utf8.c common/*.c \
     -o "$scratch/timeline.exe" -lws2_32 || exit 1
 cd "$scratch" || exit 1
 
