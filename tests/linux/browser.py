@@ -107,11 +107,11 @@ for (;;) {
         slider.value = moments.shift();
         slider.dispatchEvent(new Event("input"));
     }
-    const now = document.querySelectorAll(".now");
-    seen.push({marked: now.length, current: document.querySelectorAll("#source [aria-current]").length,
+    const now = document.querySelectorAll("#source > :not(.off) [data-mark=now]");
+    seen.push({marked: now.length, current: document.querySelectorAll("#source > :not(.off) [aria-current]").length,
         line: now.length && Number(now[0].firstChild.textContent), text: now.length && now[0].lastChild.textContent,
         tab: document.querySelector("#tabs [aria-pressed=true]").textContent,
-        called: [...document.querySelectorAll(".called code")].map((code) => code.textContent),
+        called: [...document.querySelectorAll("#source > :not(.off) [data-mark=called] code")].map((code) => code.textContent),
         words: document.getElementById("words").textContent, narrated: document.getElementById("narrated").textContent,
         states: [...document.querySelectorAll("#states tr, #states li")].map((row) =>
             [...row.childNodes].map((cell) => cell.textContent).join(" ")).join("\\n"),
@@ -501,25 +501,34 @@ def report(name, problem):
     print(name.replace("_", " ") + "\t" + " ".join(str(problem).split()), flush=True)
 
 
+def check_all(browser, folder, axe):
+    for function in checks:
+        try:
+            report(function.__name__, function(browser, folder))
+        except (RuntimeError, StopIteration, ValueError, OSError) as error:
+            report(function.__name__, repr(error))
+    for file in axe:
+        report("axe-core finds nothing", accessible_by_axe(browser, folder, file))
+
+
+def check_korean(browser, folder):
+    browser.open(f"{folder}/ch23_iocp/replay.html")
+    language = browser.run("return document.documentElement.lang")
+    report("a Korean browser shows Korean first", "" if language == "ko" else language)
+
+
 def main():
-    folder = sys.argv[1]
+    folder, axe = sys.argv[1], sys.argv[2:]
     driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         port = next(match[1] for match in (re.search(r"successfully on port (\d+)", line) for line in driver.stdout) if match)
-        browser = Browser("http://127.0.0.1:" + port, "en-US,en")
-        for function in checks:
+        for language, check_it in (("en-US,en", lambda browser: check_all(browser, folder, axe)),
+                                   ("ko-KR,ko", lambda browser: check_korean(browser, folder))):
+            browser = Browser("http://127.0.0.1:" + port, language)
             try:
-                report(function.__name__, function(browser, folder))
-            except (RuntimeError, StopIteration, ValueError) as error:
-                report(function.__name__, repr(error))
-        if len(sys.argv) > 2:
-            report("axe-core finds nothing", accessible_by_axe(browser, folder, sys.argv[2]))
-        browser.close()
-        browser = Browser("http://127.0.0.1:" + port, "ko-KR,ko")
-        browser.open(f"{folder}/ch23_iocp/replay.html")
-        language = browser.run("return document.documentElement.lang")
-        report("a Korean browser shows Korean first", "" if language == "ko" else language)
-        browser.close()
+                check_it(browser)
+            finally:
+                browser.close()  # or else chromium goes on without its driver
     finally:
         driver.terminate()
         driver.wait()

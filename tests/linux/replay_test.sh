@@ -171,7 +171,7 @@ else
     else
         skip "axe-core finds nothing" "npm cannot get axe-core here"
     fi
-    timeout 300 python3 tests/linux/browser.py "$scratch" "${axe[@]}" >"$scratch/browser.txt" 2>"$scratch/browser.err"
+    timeout -s INT 300 python3 tests/linux/browser.py "$scratch" "${axe[@]}" >"$scratch/browser.txt" 2>"$scratch/browser.err"
     status=$?
     while IFS=$'\t' read -r name problem; do
         report "$name" "$problem"
