@@ -434,7 +434,8 @@ int verifier_send(VERIFIER_AT, SOCKET socket, const char *bytes, int length, int
 static bool receive_from_ahead(struct socket_record *record, char *bytes, int length, int flags,
                                int *result);
 
-/* A part of so many bytes: as often a few as half of them, so that short messages come in pieces, too. */
+/* A part of so many bytes: as often a few as half of them, so that short messages come in pieces,
+ * too. */
 static int piece_of(const struct socket_record *record, unsigned nth, int length)
 {
     unsigned most = 1u << draw(PIECES, record->number, ~nth) % 18;

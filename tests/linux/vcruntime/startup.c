@@ -68,7 +68,7 @@ void __security_check_cookie(uintptr_t cookie)
     (void)cookie;
 }
 
-/* Called for each function on the stack when there is an exception: it goes on with the next one. */
+/* Called for each function on the stack when there is an exception: go on with the next one. */
 int __GSHandlerCheck(void)
 {
     enum { CONTINUE_SEARCH = 1 };
