@@ -308,6 +308,8 @@ static void choose_seed(int number)
 static void run_exercise_checks(const char *folder)
 {
     run_checks(exercise->checks, folder, "server", NULL);
+    if (exercise->more != NULL)
+        run_checks(exercise->more, folder, "server", NULL);
     for (int i = 0; i < MOST_REUSED && exercise->reused[i] != NULL; i++)
         run_checks(server_checks, folder, "server", exercise->reused[i]);
 }

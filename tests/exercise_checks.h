@@ -11,12 +11,16 @@
 #include "check.h"
 #include "peers.h"
 
-enum { MOST_REUSED = 9 };
+/* Of the numbers of a summary: any is right. */
+enum { ANY_NUMBER = -1 };
+
+enum { MOST_REUSED = 16 };
 
 struct exercise {
     const char *name;                /* as on the command line, and as its folder: CHAT */
     const char *options;             /* what the server is started with */
     const struct check *checks;      /* of the exercise itself */
+    const struct check *more;        /* others of it, if it shares checks; or NULL */
     const char *reused[MOST_REUSED]; /* parts of names in server_checks that must hold as well;
                                         then NULL */
 };
@@ -37,5 +41,17 @@ void expect_no_leak(const char *options, void (*visit)(int port, int number));
 
 /* A check: the same with clients that send, and get the same back. */
 void echo_leaks_nothing(void);
+
+/* A check: one client sends, and gets the same back, so often that what is not freed after a receive
+ * shows. */
+void receives_leak_nothing(struct server *server);
+
+/* A check: there are more clients than one wait has places for. Each of them is served, at the
+ * latest when others have left: in order, with a reset, or in order but without reading. Nothing is
+ * expected of what the server says. */
+void places_are_given_back(struct server *server);
+
+/* Stops the server, whose summary must say these two numbers. */
+void expect_summary(struct server *server, int clients, long long bytes);
 
 #endif

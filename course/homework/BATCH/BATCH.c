@@ -1,66 +1,216 @@
 /* BATCH.c - the checks of the exercise BATCH. */
-#include "../../../tests/exercise_checks.h"
+#include "../../../tests/narrated.h"
 
 #include <stdlib.h>
 
-enum { BATCH_PEERS = 100 };
-static const char one_packet[] = "  GetQueuedCompletionStatus  ";
-static const char packets[] = "  GetQueuedCompletionStatusEx  ";
+enum { MOST_PACKETS = 16, WORKERS = 4 };
+static const char call[] = "GetQueuedCompletionStatusEx";
 
-/* Keeps the clients talking until the narration shows what is looked for. */
-static void batch_takes_several(struct server *server)
+/* What the lines about the calls say. */
+struct batches {
+    int calls;
+    int packets; /* of all calls */
+    int most;    /* of one call */
+};
+
+/* Reads all lines so far. "5 packets" may have something behind it. False after noting trouble. */
+static bool read_batches(struct server *server, struct batches *batches)
 {
-    static SOCKET peers[BATCH_PEERS];
-    int most = 0;
-    talk_all(server->port, peers, BATCH_PEERS);
-    for (int round = 0; round < 10 && most < 2 && !in_trouble(); round++) {
-        for (int i = 0; i < BATCH_PEERS && !in_trouble(); i++)
-            send_all(peers[i], pattern, 100);
-        for (int i = 0; i < BATCH_PEERS && !in_trouble(); i++)
-            receive_exactly(peers[i], pattern, 100);
-        EnterCriticalSection(&server->process.output.lock);
-        const struct capture *output = &server->process.output;
-        const char *line = output->bytes, *all = output->bytes + output->length;
-        while ((line = find_text(line, (size_t)(all - line), packets)) != NULL) {
-            line += strlen(packets);
-            int number = atoi(line);
-            most = number > most ? number : most;
-        }
-        LeaveCriticalSection(&server->process.output.lock);
+    struct narrated narrated;
+    size_t place = 0;
+
+    *batches = (struct batches){0, 0, 0};
+    while (next_narrated(server, call, &place, &narrated)) {
+        char *rest;
+        int packets = (int)strtol(narrated.what, &rest, 10);
+        if (rest == narrated.what || strncmp(rest, " packet", 7) != 0)
+            continue; /* about something else, for instance that it begins to wait */
+        batches->calls++;
+        batches->packets += packets;
+        batches->most = packets > batches->most ? packets : batches->most;
+        if (packets < 1 || packets > MOST_PACKETS)
+            trouble(FAILED, "how many entries may one call fill?",
+                    "expected from 1 to %d packets, found the line \"%s  %.60s\"", MOST_PACKETS,
+                    call, narrated.what);
     }
-    int singles = count_text(server, one_packet);
-    if (!in_trouble() && singles > 0)
-        trouble(FAILED, "take_packet: who still calls the function without Ex?",
-                "expected no narration of GetQueuedCompletionStatus, found %d lines", singles);
-    else if (!in_trouble() && most < 2)
-        trouble(FAILED, "how many entries may one call fill, and are they all served?",
-                "expected a line such as \"GetQueuedCompletionStatusEx  5 packets\", found %s",
-                count_text(server, packets) == 0 ? "none" : "never more than 1");
-    end_peers(peers, BATCH_PEERS);
+    if (batches->calls == 0)
+        trouble(FAILED, "take_packet",
+                "expected lines such as \"%s  5 packets\" in the narration, found none", call);
+    return !in_trouble();
 }
 
-/* One call may take the stop packets of several workers. */
-static void batch_stop(void)
+/* The narration is not read until everything has been sent, so that the only worker is held up, and
+ * the packets queue. */
+static void batch_takes_sixteen(void)
 {
-    enum { TIMES = 6 };
-    static SOCKET peers[BATCH_PEERS];
+    enum { PEERS = 150, ROUNDS = 8 };
+    static SOCKET peers[PEERS];
+    const char *options = server_options;
+    struct server server;
+    struct batches batches = {0, 0, 0};
+    server_options = "--threads 1";
+    bool started = start_server(&server, "");
+    server_options = options;
+    if (!started)
+        return;
+    talk_all(server.port, peers, PEERS);
+    for (int round = 0; round < ROUNDS && batches.most < MOST_PACKETS && !in_trouble(); round++) {
+        EnterCriticalSection(&server.process.output.lock);
+        for (int i = 0; i < PEERS && !in_trouble(); i++)
+            send_all(peers[i], pattern + i, 100);
+        Sleep(100);
+        LeaveCriticalSection(&server.process.output.lock);
+        for (int i = 0; i < PEERS && !in_trouble(); i++)
+            receive_exactly(peers[i], pattern + i, 100);
+        Sleep(50); /* the last lines may be on their way */
+        if (!in_trouble())
+            read_batches(&server, &batches);
+    }
+    if (!in_trouble() && batches.most < MOST_PACKETS)
+        trouble(FAILED, "how many entries may one call fill, and are they all served?",
+                "expected that one call takes %d packets when %d clients have sent something, "
+                "found at most %d",
+                MOST_PACKETS, PEERS, batches.most);
+    end_peers(peers, PEERS);
+    stop_server(&server);
+}
+
+/* What the clients do needs so many packets at least and at most: one for each accept, one for each
+ * receive, the end included, and at most one for each send. So a call that is not narrated shows,
+ * and so does a number that is not that of the call. */
+static void expect_packets(struct server *server, const char *of_what, int least, int most)
+{
+    struct batches batches;
+
+    Sleep(300); /* the server may still be closing the last one */
+    if (in_trouble() || !stop_and_keep_output(server) || !read_batches(server, &batches))
+        return;
+    if (batches.packets < least)
+        trouble(FAILED, "take_packet: which call takes the others?",
+                "expected at least %d packets in all lines for %s, found %d", least, of_what,
+                batches.packets);
+    else if (batches.packets > most)
+        trouble(FAILED, "which number does GetQueuedCompletionStatusEx give back?",
+                "expected at most %d packets in all lines for %s, found %d", most, of_what,
+                batches.packets);
+}
+
+/* Ctrl+C ends those 64 accepts that are in progress, and each worker: the first call may take the
+ * packets of all 4, and post 3 again, and so on. */
+enum { STOP_PACKETS = 64 + WORKERS * (WORKERS + 1) / 2 };
+
+static void batch_adds_up(void)
+{
+    enum { PEERS = 60, ROUNDS = 20 };
+    static SOCKET peers[PEERS];
+    struct server server;
+    if (!start_server(&server, ""))
+        return;
+    connect_peers(server.port, peers, PEERS);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < PEERS && !in_trouble(); i++)
+            send_all(peers[i], pattern + i, 100);
+        for (int i = 0; i < PEERS && !in_trouble(); i++)
+            receive_exactly(peers[i], pattern + i, 100);
+    }
+    end_peers(peers, PEERS);
+    expect_packets(&server, "60 clients that said 20 words each", PEERS * (1 + ROUNDS),
+                   PEERS * (2 + 2 * ROUNDS) + STOP_PACKETS);
+    end_program(&server.process, "after Ctrl+C");
+}
+
+/* Without a send the number is known nearly exactly. */
+static void batch_silent_adds_up(void)
+{
+    enum { PEERS = 300 };
+    static SOCKET peers[PEERS];
+    struct server server;
+    if (!start_server(&server, ""))
+        return;
+    connect_peers(server.port, peers, PEERS);
+    Sleep(200);
+    end_peers(peers, PEERS);
+    expect_packets(&server, "300 clients that said nothing", PEERS, 2 * PEERS + STOP_PACKETS);
+    end_program(&server.process, "after Ctrl+C");
+}
+
+/* All workers are held up when Ctrl+C comes: the next call takes the stop packets of several, with
+ * packets of clients in front of them and behind. */
+static void batch_stop_together(void)
+{
+    enum { TIMES = 2, PEERS = 120 };
+    static SOCKET peers[PEERS];
     struct server server;
     for (int i = 0; i < TIMES && !in_trouble(); i++) {
-        if (!start_server(&server, i == 0 ? "" : "--quiet"))
+        if (!start_server(&server, ""))
             return;
-        talk_all(server.port, peers, BATCH_PEERS);
-        for (int j = 0; j < BATCH_PEERS && !in_trouble(); j += 2)
-            send_all(peers[j], pattern, 1000);
-        if (i == 0 && count_text(&server, packets) == 0)
-            trouble(FAILED, "take_packet", "expected narration of GetQueuedCompletionStatusEx");
-        stop_server(&server);
-        end_peers(peers, BATCH_PEERS);
+        talk_all(server.port, peers, PEERS);
+        EnterCriticalSection(&server.process.output.lock);
+        for (int j = 0; j < PEERS - 20 && !in_trouble(); j++)
+            send_all(peers[j], pattern, 100);
+        Sleep(50);
+        bool pressed = press_ctrl_c(&server.process);
+        Sleep(150);
+        for (int j = PEERS - 20; j < PEERS && !in_trouble(); j++)
+            send_all(peers[j], pattern, 100);
+        Sleep(50);
+        LeaveCriticalSection(&server.process.output.lock);
+        DWORD status = 0;
+        if (!pressed)
+            trouble(NO_CHANCE, "does this program have a console?", "Ctrl+C could not be sent");
+        else if (!in_trouble() && !wait_for_exit(&server.process, (DWORD)patience_ms, &status))
+            trouble(TIMED_OUT, "one call may take several stop packets, and others behind them",
+                    "the server did not end within %d s after Ctrl+C", patience_ms / 1000);
+        else if (!in_trouble() && status != 0)
+            trouble(FAILED, "the end of main",
+                    "expected exit status 0 after Ctrl+C, found %lu (%.200s)", status,
+                    server.process.error.bytes);
+        else if (!in_trouble() && count_text(&server, ", 0 operations pending") == 0)
+            trouble(FAILED, "stop_serving",
+                    "expected \"0 operations pending\" in the summary, found something else");
+        end_program(&server.process, "after Ctrl+C");
+        end_peers(peers, PEERS);
     }
+}
+
+/* With one worker, with as many as there may be, and in the middle of a talk. */
+static void batch_stop(void)
+{
+    enum { TIMES = 4, PEERS = 60 };
+    static SOCKET peers[PEERS];
+    static const char *const options[] = {"--threads 1", "--threads 64"};
+    const char *exercise_options = server_options;
+    struct server server;
+    for (int i = 0; i < TIMES && !in_trouble(); i++) {
+        server_options = options[i % 2];
+        bool started = start_server(&server, "--quiet");
+        server_options = exercise_options;
+        if (!started)
+            return;
+        talk_all(server.port, peers, PEERS);
+        for (int j = 0; j < PEERS && !in_trouble(); j += 2)
+            send_all(peers[j], pattern, 1000);
+        stop_server(&server);
+        end_peers(peers, PEERS);
+    }
+}
+
+static void batch_sleeps(struct server *server)
+{
+    expect_sleep(server, 1000); /* before the first client */
+    converse(server->port, pattern, 100, 100);
+    if (!in_trouble())
+        expect_sleep(server, 1000); /* and after the last one */
 }
 
 static const struct check batch_checks[] = {
-    {.name = "one call takes several packets", .talk = batch_takes_several, .options = ""},
-    {.name = "Ctrl+C ends every worker", .run = batch_stop},
+    {.name = "one call takes 16 packets, and never more", .run = batch_takes_sixteen},
+    {.name = "all packets are narrated, and no others", .run = batch_adds_up},
+    {.name = "the same with clients that say nothing", .run = batch_silent_adds_up},
+    {.name = "Ctrl+C: one call takes the stop of several workers", .run = batch_stop_together},
+    {.name = "Ctrl+C ends every worker, 1 or 64", .run = batch_stop},
+    {.name = "no clients cost no CPU", .talk = batch_sleeps, .options = "--quiet"},
+    {.name = "2,000 messages leak nothing", .run = messages_leak_nothing},
     {.name = "300 clients leak nothing", .run = echo_leaks_nothing},
     {0},
 };
@@ -69,5 +219,6 @@ const struct exercise BATCH = {
     .name = "BATCH",
     .options = "--threads 4",
     .checks = batch_checks,
-    .reused = {"half-close", "50 resets", "Ctrl+C"},
+    .reused = {"half-close", "bytes and end together", "50 resets", "never reads", "reads late",
+               "storm of 200", "idle costs", "Ctrl+C"},
 };

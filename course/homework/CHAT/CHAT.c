@@ -21,7 +21,7 @@ static void close_chat(struct server *server, SOCKET *peers, int count)
     end_peers(peers, count);
 }
 
-static void chat_everybody(void)
+static void chat_others(void)
 {
     struct server server;
     SOCKET peers[CHAT_PEERS];
@@ -47,7 +47,7 @@ static void chat_not_oneself(void)
         return;
     send_text(peers[0], "who hears me?\n");
     receive_nothing(peers[0], 300, "which client is left out?",
-                    "who said a line does not get it back");
+                    "a client that said a line does not get it back");
     close_chat(&server, peers, CHAT_PEERS);
 }
 
@@ -57,6 +57,10 @@ static void chat_whole_lines(void)
     SOCKET peers[CHAT_PEERS];
     if (!open_chat(&server, peers, CHAT_PEERS))
         return;
+    static const unsigned char any[] = "\0\r\xff zeros \0 and more\0\n";
+    send_all(peers[2], any, sizeof any - 1);
+    receive_exactly(peers[0], any, sizeof any - 1);
+    receive_exactly(peers[1], any, sizeof any - 1);
     send_text(peers[0], "one ");
     receive_nothing(peers[1], 200, "where is the beginning of a line kept?",
                     "the line has not come to its end");
@@ -196,6 +200,9 @@ static void chat_lazy(void)
         send(peers[LAZY], "I am still here\n", 16, 0);
         receive_nothing(peers[LISTENER], 500, "what happens to a client whose queue is full?",
                         "a client that never reads is closed and cannot speak any more");
+        if (!in_trouble() && wait_for_end(peers[LAZY], 2 * patience_ms) < 0)
+            trouble(FAILED, "what happens to a client whose queue is full?",
+                    "expected the end of a client that never reads, found it connected");
     }
     close_chat(&server, peers, CHAT_PEERS);
 }
@@ -209,18 +216,205 @@ static void chat_long_line(void)
         return;
     memset(line, 'x', sizeof line);
     line[CHAT_LINE - 1] = '\n';
-    line[CHAT_LINE] = '\0';
-    if (send_text(peers[0], line) && receive_text(peers[1], line)) {
-        line[CHAT_LINE - 1] = 'x';
-        line[CHAT_LINE] = '\n';
-        line[CHAT_LINE + 1] = '\0';
-        if (send_text(peers[2], line) && wait_for_end(peers[2], patience_ms) < 0)
-            trouble(FAILED, "what if a line does not end within 4,096 bytes?",
-                    "expected that who says a line of 4,097 bytes is closed, found it connected");
+    for (int first = CHAT_LINE; first > 0 && !in_trouble(); first -= CHAT_LINE - 1) {
+        /* At once, and in two pieces of which the second is very short or very long. */
+        send_all(peers[0], (const unsigned char *)line, (size_t)first);
+        if (first < CHAT_LINE) {
+            Sleep(50);
+            send_all(peers[0], (const unsigned char *)line + first, (size_t)(CHAT_LINE - first));
+        }
+        if (wait_for_socket(peers[1], READABLE, (DWORD)patience_ms) == 0)
+            trouble(TIMED_OUT, "how many bytes may a line have, its \\n among them?",
+                    "expected that a line of 4,096 bytes is passed on, found nothing");
+        else
+            receive_exactly(peers[1], (const unsigned char *)line, CHAT_LINE);
     }
-    if (!in_trouble() && send_text(peers[0], "still here?\n"))
+    line[CHAT_LINE - 1] = 'x';
+    line[CHAT_LINE] = '\n';
+    if (!in_trouble() && send_text(peers[2], "before\n") &&
+        send_all(peers[2], (const unsigned char *)line, CHAT_LINE + 1) &&
+        send_text(peers[2], "after\n") && wait_for_end(peers[2], patience_ms) < 0)
+        trouble(FAILED, "what if a line does not end within 4,096 bytes?",
+                "expected that a client that says a line of 4,097 bytes is closed, found it "
+                "connected");
+    if (!in_trouble() && receive_text(peers[1], "before\n") &&
+        receive_nothing(peers[1], 200, "what is passed on of a line that is too long?",
+                        "neither the long line nor what is behind it counts") &&
+        send_text(peers[0], "still here?\n"))
         receive_text(peers[1], "still here?\n");
     close_chat(&server, peers, CHAT_PEERS);
+}
+
+/* Lines, the beginning of another one, and the end, all at once. */
+static void chat_last_words(void)
+{
+    static char lines[200 * 100 + 1];
+    struct server server;
+    SOCKET peers[CHAT_PEERS];
+    if (!open_chat(&server, peers, CHAT_PEERS))
+        return;
+    for (size_t i = 0; i < sizeof lines - 1; i++)
+        lines[i] = (char)(i % 100 == 99 ? '\n' : '0' + i / 100 % 10);
+    if (!in_trouble() && send_text(peers[0], lines) && send_text(peers[0], "half a line")) {
+        shutdown(peers[0], SD_SEND);
+        if (receive_text(peers[1], lines) && receive_text(peers[2], lines) &&
+            wait_for_end(peers[0], patience_ms) < 0)
+            trouble(TIMED_OUT, "what happens when recv returns 0, or FD_CLOSE comes?",
+                    "expected that a client that shuts down is closed, found it connected");
+        if (!in_trouble() &&
+            receive_nothing(peers[1], 200, "what becomes of half a line?",
+                            "a line that is not complete is not passed on") &&
+            send_text(peers[2], "goodbye\n"))
+            receive_text(peers[1], "goodbye\n");
+    }
+    close_chat(&server, peers, CHAT_PEERS);
+}
+
+/* Many short lines at once, as when a file is pasted, and many listeners. */
+static void chat_paste(void)
+{
+    enum { TALKER, FIRST, COUNT = 11, LENGTH = 61440, MOST_MS = 2000 };
+    static unsigned char lines[LENGTH];
+    struct server server;
+    SOCKET peers[COUNT];
+    if (!open_chat(&server, peers, COUNT))
+        return;
+    memset(lines, '\n', sizeof lines);
+    double begun = now_ms();
+    if (!in_trouble() && send_all(peers[TALKER], lines, LENGTH)) {
+        for (int i = FIRST; i < COUNT && !in_trouble(); i++) {
+            size_t received = 0;
+            while (received < LENGTH && now_ms() - begun < MOST_MS && !in_trouble()) {
+                static char bytes[LENGTH];
+                if (wait_for_socket(peers[i], READABLE, 100) == 0)
+                    continue;
+                int n = recv(peers[i], bytes, (int)(LENGTH - received), 0);
+                if (n == 0 || (n < 0 && WSAGetLastError() != WSAEWOULDBLOCK))
+                    trouble(FAILED, "what happens to a client that reads what it gets?",
+                            "expected %d empty lines, found the end of the connection", LENGTH);
+                received += n > 0 ? (size_t)n : 0;
+            }
+            if (received < LENGTH && !in_trouble())
+                trouble(TIMED_OUT, "one send for each line? Pass on all whole lines at once",
+                        "expected that %d empty lines reach %d listeners within %.0f s, found "
+                        "only %lu at listener %d",
+                        LENGTH, COUNT - 1, MOST_MS / 1000.0, (unsigned long)received, i);
+        }
+    }
+    close_chat(&server, peers, COUNT);
+}
+
+enum { QUEUE_LINE = 4096 };
+
+/* Less than a queue takes is said while one client does not read: it must get all of it. */
+static void chat_late(void)
+{
+    enum { TALKER, LISTENER, LATE, LINES = 56 };
+    static unsigned char line[QUEUE_LINE];
+    struct server server;
+    SOCKET peers[CHAT_PEERS];
+    if (!open_chat(&server, peers, CHAT_PEERS))
+        return;
+    for (int i = 0; i < QUEUE_LINE; i++)
+        line[i] = (unsigned char)(i == QUEUE_LINE - 1 ? '\n' : 'a' + i % 26);
+    for (int i = 0; i < LINES && !in_trouble(); i++) {
+        if (send_all(peers[TALKER], line, QUEUE_LINE))
+            receive_exactly(peers[LISTENER], line, QUEUE_LINE);
+    }
+    for (int i = 0; i < LINES && !in_trouble(); i++)
+        receive_exactly(peers[LATE], line, QUEUE_LINE);
+    close_chat(&server, peers, CHAT_PEERS);
+}
+
+/* More clients than one wait has places for. Each that has a place leaves in another way; then the
+ * last one has a place, too, and hears what is said. */
+static void chat_places(void)
+{
+    enum { SPEAKER, COUNT = 75, LEAVING = 40 };
+    static SOCKET peers[COUNT];
+    static char line[CHAT_LINE + 2];
+    struct server server;
+    if (!open_chat(&server, peers, COUNT))
+        return;
+    memset(line, 'x', sizeof line - 1);
+    for (int i = 1; i <= LEAVING && !in_trouble(); i++) {
+        SOCKET peer = peers[i];
+        if (i % 4 == 0) {
+            send_all(peer, (const unsigned char *)line, sizeof line - 1);
+            continue; /* the server closes it */
+        }
+        peers[i] = INVALID_SOCKET;
+        if (i % 4 == 1) {
+            reset_peer(peer);
+        } else if (i % 4 == 2) {
+            closesocket(peer);
+        } else {
+            shutdown(peer, SD_SEND);
+            if (wait_for_end(peer, patience_ms) < 0)
+                trouble(TIMED_OUT, "what happens when recv returns 0, or FD_CLOSE comes?",
+                        "expected that a client that shuts down is closed, found it connected");
+            closesocket(peer);
+        }
+    }
+    bool heard = false;
+    for (double end = now_ms() + patience_ms; !heard && now_ms() < end && !in_trouble();) {
+        if (send_text(peers[SPEAKER], "who is late?\n"))
+            heard = wait_for_socket(peers[COUNT - 1], READABLE, 50) != 0;
+    }
+    if (!heard && !in_trouble())
+        trouble(TIMED_OUT, "who accepts again when a client leaves, and how did it leave?",
+                "expected that client %d has a place when %d others have left, found that it hears "
+                "nothing",
+                COUNT, LEAVING);
+    else
+        receive_text(peers[COUNT - 1], "who is late?\n");
+    close_chat(&server, peers, COUNT);
+}
+
+static void chat_many_lines(void)
+{
+    enum { WARM_UP = 50, ROUNDS = 350, LENGTH = 8192 };
+    static unsigned char lines[LENGTH];
+    struct measurement before = {0, 0, 0}, after = {0, 0, 0};
+    struct server server;
+    SOCKET peers[2];
+    bool measured = true;
+    if (!open_chat(&server, peers, 2))
+        return;
+    for (int i = 0; i < LENGTH; i++)
+        lines[i] = (unsigned char)(i % 128 == 127 ? '\n' : 'a' + i % 26);
+    for (int i = 0; i < ROUNDS && !in_trouble(); i++) {
+        if (i == WARM_UP)
+            measured = measure_server(&server, &before);
+        if (send_all(peers[i % 2], lines, LENGTH))
+            receive_exactly(peers[1 - i % 2], lines, LENGTH);
+    }
+    measured = measured && measure_server(&server, &after);
+    if (!measured)
+        cannot_measure(&server);
+    else if (after.handles > before.handles + 10 || after.memory > before.memory + 1024 * 1024)
+        trouble(FAILED, "what is made for each line, and freed after none?",
+                "expected as much as before, found %u handles and %llu KiB after %d times %d "
+                "bytes, %u and %llu KiB after %d",
+                after.handles, after.memory >> 10, ROUNDS, LENGTH, before.handles,
+                before.memory >> 10, WARM_UP);
+    close_chat(&server, peers, 2);
+}
+
+static void chat_summary(void)
+{
+    struct server server;
+    SOCKET peers[CHAT_PEERS];
+    if (!open_chat(&server, peers, CHAT_PEERS))
+        return;
+    for (int i = 0; i < 10 && !in_trouble(); i++) {
+        if (send_text(peers[i % 3], "0123456789\n") &&
+            receive_text(peers[(i + 1) % 3], "0123456789\n"))
+            receive_text(peers[(i + 2) % 3], "0123456789\n");
+    }
+    send_text(peers[0], "half a line");
+    expect_summary(&server, CHAT_PEERS, 10 * 2 * 11);
+    end_peers(peers, CHAT_PEERS);
 }
 
 /* Clients come, say something and are gone again while the others talk. */
@@ -237,9 +431,9 @@ static void chat_leaving(void)
         SOCKET guest = connect_peer(server.port);
         if (guest == INVALID_SOCKET)
             break;
-        send_text(guest, "half a line");
-        send_text(peers[0], "talk\n");
-        receive_text(peers[1], "talk\n");
+        if (send_text(guest, "a guest\nhalf a line") && receive_text(peers[0], "a guest\n") &&
+            receive_text(peers[1], "a guest\n") && send_text(peers[0], "talk\n"))
+            receive_text(peers[1], "talk\n");
         if (i % 2 == 0)
             reset_peer(guest);
         else
@@ -283,7 +477,7 @@ static void chat_sleeps(void)
     close_chat(&server, peers, CHAT_PEERS);
 }
 
-/* Ctrl+C while lines are in the queues, because nobody reads. */
+/* Ctrl+C while lines are in the queues, because no client reads. */
 static void chat_stop(void)
 {
     enum { COUNT = 20, LINES = 10 };
@@ -300,15 +494,22 @@ static void chat_stop(void)
 }
 
 const struct check chat_checks[] = {
-    {.name = "a line goes to everybody else", .run = chat_everybody},
-    {.name = "nobody gets back what he said", .run = chat_not_oneself},
+    {.name = "a line goes to every other client", .run = chat_others},
+    {.name = "a client does not get back what it said", .run = chat_not_oneself},
     {.name = "lines are passed on whole", .run = chat_whole_lines},
-    {.name = "four talk at the same time", .run = chat_babble},
-    {.name = "one who does not read holds up nobody, and is closed", .run = chat_lazy},
-    {.name = "one who says an endless line is closed", .run = chat_long_line},
-    {.name = "some leave while others talk", .run = chat_leaving},
+    {.name = "four clients talk at the same time", .run = chat_babble},
+    {.name = "61,440 empty lines reach ten listeners soon", .run = chat_paste},
+    {.name = "a client that does not read delays no other, and is closed", .run = chat_lazy},
+    {.name = "224 KiB wait for a client that reads late", .run = chat_late},
+    {.name = "a line has up to 4,096 bytes; a client that says 4,097 is closed",
+     .run = chat_long_line},
+    {.name = "the last lines before a shutdown are passed on", .run = chat_last_words},
+    {.name = "some clients leave while others talk", .run = chat_leaving},
+    {.name = "clients that leave give back their places", .run = chat_places},
+    {.name = "many lines leak nothing", .run = chat_many_lines},
     {.name = "300 visits leak nothing", .run = chat_leaks_nothing},
     {.name = "silence costs no CPU", .run = chat_sleeps},
+    {.name = "the summary has counted all clients and bytes", .run = chat_summary},
     {.name = "Ctrl+C while lines are on their way", .run = chat_stop},
     {0},
 };

@@ -1,76 +1,159 @@
 /* COUNT.c - the checks of the exercise COUNT. */
-#include "../../../tests/exercise_checks.h"
+#include "../../../tests/narrated.h"
 
-/* The line about closesocket of this client must say so many bytes. */
-static void expect_count(struct server *server, int client, unsigned long bytes)
+#include <stdlib.h>
+
+enum { MOST_CLOSED = 200 };
+
+/* What the lines about closesocket say: of each client that left one. */
+struct closed {
+    int client;
+    long long bytes;
+};
+
+static struct closed closed[MOST_CLOSED];
+static int closed_count;
+
+static const char where[] = "who counts, and where does close_client look?";
+
+/* The number in front of " bytes echoed", which must end the line; -1: it does not. */
+static long long count_of(const char *what)
 {
-    struct capture *output = &server->process.output;
-    char expected[60], found[120] = "no line about it";
+    static const char ending[] = " bytes echoed", beginning[] = "closed, ";
+    const char *place = strstr(what, beginning);
+    char *end;
 
-    snprintf(expected, sizeof expected, "closed, %lu bytes echoed", bytes);
-    for (double end = now_ms() + patience_ms; now_ms() < end; Sleep(10)) {
-        bool there = false;
-        EnterCriticalSection(&output->lock);
-        const char *line = output->bytes, *all = output->bytes + output->length;
-        while (line != NULL) {
-            double ms;
-            unsigned long thread;
-            int number;
-            char call[32];
-            if (sscanf(line, "%lf %lu %d %31s", &ms, &thread, &number, call) == 4 &&
-                number == client && strcmp(call, "closesocket") == 0) {
-                snprintf(found, sizeof found, "%.*s", (int)strcspn(line, "\r\n"), line);
-                there = true;
-            }
-            line = memchr(line, '\n', (size_t)(all - line));
-            line = line != NULL ? line + 1 : NULL;
+    if (place == NULL || place[strlen(beginning)] < '0' || place[strlen(beginning)] > '9')
+        return -1;
+    long long bytes = strtoll(place + strlen(beginning), &end, 10);
+    return strcmp(end, ending) == 0 ? bytes : -1;
+}
+
+/* Reads the lines that there are so far into closed. False after noting trouble. */
+static bool read_closed(struct server *server)
+{
+    struct narrated narrated;
+    size_t place = 0;
+
+    closed_count = 0;
+    while (closed_count < MOST_CLOSED && next_narrated(server, "closesocket", &place, &narrated)) {
+        if (narrated.client == 0) /* the listener, or a socket that no client came to */
+            continue;
+        long long bytes = count_of(narrated.what);
+        if (bytes < 0)
+            trouble(FAILED, where,
+                    "client %d: expected a line that ends with \"closed, N bytes echoed\", found "
+                    "\"%.100s\"",
+                    narrated.client, narrated.what);
+        for (int i = 0; i < closed_count; i++) {
+            if (closed[i].client == narrated.client)
+                trouble(FAILED, "close_client: is it the only place that narrates the end?",
+                        "expected one line about the closesocket of client %d, found two",
+                        narrated.client);
         }
-        LeaveCriticalSection(&output->lock);
-        if (there)
-            break;
+        closed[closed_count++] = (struct closed){narrated.client, bytes};
     }
-    const char *place = strstr(found, expected);
-    if (place == NULL || place[strlen(expected)] != '\0')
-        trouble(FAILED, "who counts, and where does close_client look?",
-                "client %d: expected a line that ends with \"%s\", found \"%s\"", client, expected,
-                found);
+    return !in_trouble();
+}
+
+/* Waits until so many clients have left their line. */
+static bool wait_for_closed(struct server *server, int count)
+{
+    double end = now_ms() + patience_ms;
+
+    while (read_closed(server) && closed_count < count && now_ms() < end)
+        Sleep(10);
+    if (!in_trouble() && closed_count != count)
+        trouble(FAILED, where, "expected %d lines such as \"closed, 12 bytes echoed\", found %d",
+                count, closed_count);
+    return !in_trouble();
+}
+
+/* These must be the numbers, in whatever order the clients have left. */
+static void expect_counts(struct server *server, const long long *bytes, int count)
+{
+    bool taken[MOST_CLOSED] = {false};
+
+    if (in_trouble() || !wait_for_closed(server, count))
+        return;
+    for (int i = 0; i < count && !in_trouble(); i++) {
+        int j = 0;
+        while (j < count && (taken[j] || closed[j].bytes != bytes[i]))
+            j++;
+        if (j < count)
+            taken[j] = true;
+        else if (count == 1)
+            trouble(FAILED, where,
+                    "expected the line \"closed, %lld bytes echoed\", found \"closed, %lld bytes "
+                    "echoed\"",
+                    bytes[0], closed[0].bytes);
+        else
+            trouble(FAILED, where,
+                    "expected one line \"closed, %lld bytes echoed\" among those of %d clients, "
+                    "found none",
+                    bytes[i], count);
+    }
 }
 
 static void count_one(struct server *server)
 {
     converse(server->port, pattern, 6, 6);
+    expect_counts(server, (const long long[]){6}, 1);
     if (!in_trouble())
-        expect_count(server, 1, 6);
+        converse(server->port, pattern, 1, 1);
+    expect_counts(server, (const long long[]){6, 1}, 2);
 }
 
 static void count_much(struct server *server)
 {
     converse(server->port, pattern, 1000000, 65536);
-    if (!in_trouble())
-        expect_count(server, 1, 1000000);
+    expect_counts(server, (const long long[]){1000000}, 1);
+}
+
+static void count_drip(struct server *server)
+{
+    converse(server->port, pattern, 150, 1);
+    expect_counts(server, (const long long[]){150}, 1);
 }
 
 static void count_nothing(struct server *server)
 {
     converse(server->port, pattern, 0, 1);
-    SOCKET peer = connect_peer(server->port);
-    if (peer != INVALID_SOCKET)
+    SOCKET peer = in_trouble() ? INVALID_SOCKET : connect_peer(server->port);
+    if (peer != INVALID_SOCKET) {
+        Sleep(200); /* so that the server knows it before it is gone */
         reset_peer(peer);
-    if (!in_trouble())
-        expect_count(server, 1, 0);
-    if (!in_trouble())
-        expect_count(server, 2, 0);
+    }
+    expect_counts(server, (const long long[]){0, 0}, 2);
+}
+
+/* The end comes behind bytes that are still on their way back; and the same with a reset. */
+static void count_until_the_end(struct server *server)
+{
+    enum { LENGTH = 300000 };
+    SOCKET peer = connect_peer(server->port);
+    if (peer != INVALID_SOCKET && send_all(peer, pattern, LENGTH)) {
+        shutdown(peer, SD_SEND);
+        Sleep(100);
+        if (receive_exactly(peer, pattern, LENGTH))
+            receive_end(peer);
+    }
+    if (peer != INVALID_SOCKET)
+        closesocket(peer);
+    peer = in_trouble() ? INVALID_SOCKET : connect_peer(server->port);
+    if (peer != INVALID_SOCKET) {
+        exchange(peer, pattern, 5000, 500);
+        reset_peer(peer);
+    }
+    expect_counts(server, (const long long[]){LENGTH, 5000}, 2);
 }
 
 static void count_side_by_side(struct server *server)
 {
     enum { CLIENTS = 20, ROUNDS = 5 };
     static SOCKET peers[CLIENTS];
-    for (int i = 0; i < CLIENTS; i++) { /* one after the other, so that their numbers are known */
-        peers[i] = in_trouble() ? INVALID_SOCKET : connect_peer(server->port);
-        if (!in_trouble())
-            exchange(peers[i], pattern, 1, 1);
-    }
+    long long expected[CLIENTS];
+    connect_peers(server->port, peers, CLIENTS);
     for (int round = 0; round < ROUNDS; round++) {
         for (int i = 0; i < CLIENTS && !in_trouble(); i++)
             send_all(peers[i], pattern, (size_t)(100 * i));
@@ -78,15 +161,139 @@ static void count_side_by_side(struct server *server)
             receive_exactly(peers[i], pattern, (size_t)(100 * i));
     }
     end_peers(peers, CLIENTS);
-    for (int i = 0; i < CLIENTS && !in_trouble(); i++)
-        expect_count(server, i + 1, (unsigned long)(1 + ROUNDS * 100 * i));
+    for (int i = 0; i < CLIENTS; i++)
+        expected[i] = ROUNDS * 100 * i;
+    expect_counts(server, expected, CLIENTS);
+}
+
+/* The numbers of the summary; -1: there is none. */
+static long long summary_bytes(const struct server *server, int *clients)
+{
+    const struct capture *output = &server->process.output;
+    static const char word[] = "summary: ";
+    long long bytes = -1;
+
+    for (size_t i = 0; i + strlen(word) < output->length; i++) {
+        long long number;
+        if (memcmp(output->bytes + i, word, strlen(word)) == 0 &&
+            sscanf(output->bytes + i + strlen(word), "%d clients served, %lld", clients, &number) ==
+                2)
+            bytes = number;
+    }
+    return bytes;
+}
+
+/* All clients have left: what their lines say is what the summary says. Some of them are reset
+ * while much is on its way, some never read. */
+static void count_adds_up(void)
+{
+    enum { RESETS = 30, LAZY = 3, LATE = 1, ALL = RESETS + LAZY + LATE };
+    static SOCKET lazy[LAZY];
+    struct server server;
+    long long sum = 0;
+    int clients = 0;
+    if (!start_server(&server, ""))
+        return;
+    connect_peers(server.port, lazy, LAZY);
+    for (int i = 0; i < LAZY && !in_trouble(); i++) {
+        send_until_refused(lazy[i]);
+        if (i > 0)
+            receive_exactly(lazy[i], pattern, 10000);
+    }
+    SOCKET late = in_trouble() ? INVALID_SOCKET : connect_peer(server.port);
+    if (late != INVALID_SOCKET) {
+        size_t sent = send_until_refused(late);
+        receive_exactly(late, pattern, sent);
+        closesocket(late);
+    }
+    for (int i = 0; i < RESETS && !in_trouble(); i++) {
+        SOCKET peer = connect_peer(server.port);
+        if (peer == INVALID_SOCKET || !exchange(peer, pattern, 100, 100))
+            break;
+        send(peer, (const char *)pattern, 50000, 0);
+        if (i % 2 == 0)
+            wait_for_socket(peer, READABLE, 100);
+        reset_peer(peer);
+    }
+    for (int i = 0; i < LAZY; i++) {
+        if (lazy[i] != INVALID_SOCKET)
+            reset_peer(lazy[i]);
+    }
+    if (!in_trouble() && wait_for_closed(&server, ALL) && stop_and_keep_output(&server) &&
+        read_closed(&server)) {
+        long long bytes = summary_bytes(&server, &clients);
+        for (int i = 0; i < closed_count; i++)
+            sum += closed[i].bytes;
+        if (clients != ALL)
+            trouble(FAILED, "clients_served", "expected a summary of %d clients, found %d", ALL,
+                    clients);
+        else if (bytes != sum)
+            trouble(FAILED, "is the same counted, at the same place, for one client and for all?",
+                    "expected that the numbers of %d clients add up to that of the summary, found "
+                    "%lld and %lld",
+                    ALL, sum, bytes);
+    }
+    end_program(&server.process, "after Ctrl+C");
+}
+
+/* Clients that are connected when Ctrl+C comes may leave a line, or none. */
+static void count_at_the_stop(void)
+{
+    enum { CLIENTS = 10, SAID = 100 };
+    static SOCKET peers[CLIENTS];
+    struct server server;
+    long long sum = 0;
+    int clients = 0;
+    if (!start_server(&server, ""))
+        return;
+    talk_all(server.port, peers, CLIENTS);
+    if (!in_trouble())
+        send_until_refused(peers[0]);
+    for (int i = 1; i < CLIENTS / 2 && !in_trouble(); i++) {
+        closesocket(peers[i]);
+        peers[i] = INVALID_SOCKET;
+    }
+    if (!in_trouble() && wait_for_closed(&server, CLIENTS / 2 - 1) &&
+        stop_and_keep_output(&server) && read_closed(&server)) {
+        long long bytes = summary_bytes(&server, &clients);
+        for (int i = 0; i < closed_count; i++)
+            sum += closed[i].bytes;
+        if (closed_count == clients ? sum != bytes : sum > bytes)
+            trouble(FAILED, "is the same counted, at the same place, for one client and for all?",
+                    "expected that the numbers of %d clients do not exceed the summary, found %lld "
+                    "and %lld",
+                    closed_count, sum, bytes);
+    }
+    end_peers(peers, CLIENTS);
+    end_program(&server.process, "after Ctrl+C");
+}
+
+static void count_quietly(struct server *server)
+{
+    struct narrated narrated;
+    size_t place = 0;
+    converse(server->port, pattern, 100, 100);
+    converse(server->port, pattern, 100, 100); /* the first one's line has been printed by now */
+    Sleep(100);
+    if (!in_trouble() && (count_text(server, "bytes echoed") > 0 ||
+                          next_narrated(server, "closesocket", &place, &narrated)))
+        trouble(FAILED, "narrate, in common/narration.c: what does it do with --quiet?",
+                "expected no line about a client with --quiet, found one");
 }
 
 static const struct check count_checks[] = {
     {.name = "the bytes of one client", .talk = count_one, .options = ""},
     {.name = "1,000,000 bytes of one client", .talk = count_much, .options = ""},
+    {.name = "150 bytes, one at a time", .talk = count_drip, .options = ""},
     {.name = "clients that said nothing", .talk = count_nothing, .options = ""},
+    {.name = "half-close and reset: what was echoed before",
+     .talk = count_until_the_end,
+     .options = ""},
     {.name = "20 clients, each with its own count", .talk = count_side_by_side, .options = ""},
+    {.name = "the numbers add up to the summary", .run = count_adds_up},
+    {.name = "the numbers and the summary after Ctrl+C", .run = count_at_the_stop},
+    {.name = "--quiet: no line", .talk = count_quietly, .options = "--quiet"},
+    {.name = "2,000 messages leak nothing", .run = messages_leak_nothing},
     {0},
 };
 
@@ -94,5 +301,6 @@ const struct exercise COUNT = {
     .name = "COUNT",
     .options = "--threads 4",
     .checks = count_checks,
-    .reused = {"half-close"},
+    .reused = {"half-close", "bytes and end together", "50 resets", "never reads", "reads late",
+               "2,000 connections", "idle costs", "Ctrl+C"},
 };

@@ -10,16 +10,60 @@ static void crowd_at_once(struct server *server)
     end_peers(crowd, CROWD_SIZE);
 }
 
+/* The places of those that leave are used again: neither threads nor clients pile up. */
 static void crowd_changes(struct server *server)
 {
-    for (int round = 0; round < 3 && !in_trouble(); round++) {
+    enum { ROUNDS = 4 };
+    struct measurement before = {0, 0, 0}, after = {0, 0, 0};
+    bool measured = true;
+    for (int round = 0; round < ROUNDS && !in_trouble(); round++) {
         int first = round == 0 ? 0 : CROWD_SIZE - CROWD_LEAVES;
         talk_all(server->port, crowd + first, CROWD_SIZE - first);
         for (int i = 0; i < first && !in_trouble(); i++) /* those that stay */
             exchange(crowd[i], pattern + i, 1000, 1000);
         end_peers(crowd + CROWD_SIZE - CROWD_LEAVES, CROWD_LEAVES);
+        Sleep(200); /* the server may still be closing the last one */
+        measured = measured && measure_server(server, round < 2 ? &before : &after);
     }
     end_peers(crowd, CROWD_SIZE - CROWD_LEAVES);
+    if (!measured)
+        cannot_measure(server);
+    else if (after.handles > before.handles + 20 || after.memory > before.memory + 4 * 1024 * 1024)
+        trouble(FAILED, "is the place of a client that has left used again?",
+                "expected as much after four rounds as after two, found %u handles and %llu KiB, "
+                "and %u and %llu KiB before",
+                after.handles, after.memory >> 10, before.handles, before.memory >> 10);
+}
+
+/* Each twentieth client does not read; the others do not notice. */
+static void crowd_lazy(struct server *server)
+{
+    enum { EACH = 20 };
+    connect_peers(server->port, crowd, CROWD_SIZE);
+    for (int i = 0; i < CROWD_SIZE && !in_trouble(); i += EACH) {
+        size_t sent = send_until_refused(crowd[i]);
+        if (sent == PATTERN_SIZE)
+            trouble(FAILED, "is a client read from before its last bytes are sent back?",
+                    "expected that the server stops reading, found that it takes %lu bytes",
+                    (unsigned long)sent);
+    }
+    for (int i = 0; i < CROWD_SIZE && !in_trouble(); i++) {
+        if (i % EACH != 0)
+            exchange(crowd[i], pattern + i, 1000, 1000);
+    }
+    end_peers(crowd, CROWD_SIZE);
+}
+
+static void crowd_summary(struct server *server)
+{
+    enum { LENGTH = 5000 };
+    connect_peers(server->port, crowd, CROWD_SIZE);
+    for (int i = 0; i < CROWD_SIZE && !in_trouble(); i++)
+        send_all(crowd[i], pattern + i, LENGTH); /* the groups count at the same time */
+    for (int i = 0; i < CROWD_SIZE && !in_trouble(); i++)
+        receive_exactly(crowd[i], pattern + i, LENGTH);
+    expect_summary(server, CROWD_SIZE, (long long)CROWD_SIZE * LENGTH);
+    end_peers(crowd, CROWD_SIZE);
 }
 
 static void crowd_sleeps(struct server *server)
@@ -44,9 +88,16 @@ static void crowd_stop(void)
 
 const struct check crowd_checks[] = {
     {.name = "200 clients at once", .talk = crowd_at_once, .options = "--quiet"},
-    {.name = "150 leave and 150 come, twice", .talk = crowd_changes, .options = "--quiet"},
+    {.name = "150 leave and 150 come, three times", .talk = crowd_changes, .options = "--quiet"},
+    {.name = "ten of 200 clients do not read, the others are served",
+     .talk = crowd_lazy,
+     .options = "--quiet"},
     {.name = "200 silent clients cost no CPU", .talk = crowd_sleeps, .options = "--quiet"},
     {.name = "Ctrl+C with 200 clients connected", .run = crowd_stop},
+    {.name = "the summary has counted the clients and bytes of all threads",
+     .talk = crowd_summary,
+     .options = "--quiet"},
+    {.name = "many receives leak nothing", .talk = receives_leak_nothing, .options = "--quiet"},
     {.name = "300 clients leak nothing", .run = echo_leaks_nothing},
     {0},
 };
@@ -55,5 +106,5 @@ const struct exercise CROWD = {
     .name = "CROWD",
     .options = "",
     .checks = crowd_checks,
-    .reused = {"half-close", "50 resets"},
+    .reused = {"half-close", "50 resets", "reads late", "storm of 200", "Ctrl+C"},
 };

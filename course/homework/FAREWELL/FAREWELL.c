@@ -1,76 +1,120 @@
 /* FAREWELL.c - the checks of the exercise FAREWELL. */
-#include "../../../tests/exercise_checks.h"
+#include "../../../tests/service_checks.h"
 
-/* Sends the bytes, shuts down, and expects the farewell behind the echo. */
-static void expect_farewell(int port, size_t length)
+/* After the shutdown: the farewell, and the end behind it. */
+static bool be_told_goodbye(SOCKET peer, size_t echoed)
 {
     char farewell[60];
-    SOCKET peer = connect_peer(port);
-    if (peer == INVALID_SOCKET)
-        return;
-    snprintf(farewell, sizeof farewell, "goodbye after %lu bytes\r\n", (unsigned long)length);
-    if (exchange(peer, pattern, length, 65536)) {
-        shutdown(peer, SD_SEND);
-        if (receive_text(peer, farewell))
-            receive_end(peer);
-    }
-    closesocket(peer);
+    snprintf(farewell, sizeof farewell, "goodbye after %lu bytes\r\n", (unsigned long)echoed);
+    return receive_text(peer, farewell) && receive_end(peer);
 }
+
+static const struct service farewell_service = {.ends = be_told_goodbye};
 
 static void farewell_short(struct server *server)
 {
-    expect_farewell(server->port, 6);
-    expect_farewell(server->port, 100000);
+    service_visit(server->port, &farewell_service, 6, 6);
+    service_visit(server->port, &farewell_service, 100000, 65536);
 }
 
 static void farewell_nothing(struct server *server)
 {
-    expect_farewell(server->port, 0);
+    for (int i = 0; i < 20 && !in_trouble(); i++)
+        service_visit(server->port, &farewell_service, 0, 1);
 }
 
 static void farewell_own_count(struct server *server)
 {
     SOCKET peers[3];
-    char farewell[60];
     connect_peers(server->port, peers, 3);
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 3 && !in_trouble(); i++)
             exchange(peers[i], pattern, (size_t)(100 * (i + 1)), 1000);
     }
     for (int i = 2; i >= 0 && !in_trouble(); i--) {
-        snprintf(farewell, sizeof farewell, "goodbye after %d bytes\r\n", 300 * (i + 1));
         shutdown(peers[i], SD_SEND);
-        if (receive_text(peers[i], farewell))
-            receive_end(peers[i]);
+        be_told_goodbye(peers[i], (size_t)(300 * (i + 1)));
     }
     end_peers(peers, 3);
 }
 
-/* A client that is gone already cannot be told goodbye; that must not trouble the others. */
-static void farewell_to_nobody(struct server *server)
+/* 40 clients shut down at the same moment: none waits for the others. */
+static void farewell_to_all(struct server *server)
 {
-    for (int i = 0; i < 30 && !in_trouble(); i++) {
-        SOCKET peer = connect_peer(server->port);
-        if (peer == INVALID_SOCKET)
-            break;
-        send(peer, (const char *)pattern, 50000, 0);
-        if (i % 2 == 0)
-            shutdown(peer, SD_SEND);
-        if (i % 3 == 0)
-            Sleep(2);
-        reset_peer(peer);
-    }
-    expect_farewell(server->port, 10);
+    enum { COUNT = 40, MOST_MS = 2000 };
+    SOCKET peers[COUNT];
+    talk_all(server->port, peers, COUNT);
+    for (int i = 0; i < COUNT && !in_trouble(); i++)
+        shutdown(peers[i], SD_SEND);
+    double begun = now_ms();
+    for (int i = 0; i < COUNT && !in_trouble(); i++)
+        be_told_goodbye(peers[i], 200);
+    if (!in_trouble() && !verified && now_ms() - begun > MOST_MS)
+        trouble(FAILED, "does the server wait anywhere but in its one wait?",
+                "expected that 40 clients leave within %.0f s, found that it took %.1f s",
+                MOST_MS / 1000.0, (now_ms() - begun) / 1000);
+    end_peers(peers, COUNT);
 }
 
-static void visit_farewell(int port, int number)
+/* A client that goes on has not said that it wants to leave. */
+static void farewell_not_before(struct server *server)
 {
-    expect_farewell(port, (size_t)number);
+    SOCKET peer = connect_peer(server->port);
+    for (size_t i = 0; i < 5 && !in_trouble() && peer != INVALID_SOCKET; i++) {
+        if (exchange(peer, pattern + i, 1 + 50000 * i, 40000))
+            receive_nothing(peer, 50, "when is it sent?", "the client has not shut down");
+    }
+    if (peer != INVALID_SOCKET && !in_trouble()) {
+        shutdown(peer, SD_SEND);
+        be_told_goodbye(peer, 5 + 50000 * 10);
+    }
+    if (peer != INVALID_SOCKET)
+        closesocket(peer);
+}
+
+static void farewell_load(void)
+{
+    service_load(&farewell_service);
+}
+
+static void farewell_half_close(struct server *server)
+{
+    service_half_close(server, &farewell_service);
+}
+
+static void farewell_late(struct server *server)
+{
+    service_reads_late(server, &farewell_service);
+}
+
+static void farewell_later(struct server *server)
+{
+    service_reads_later(server, &farewell_service);
+}
+
+static void farewell_resets(struct server *server)
+{
+    service_resets(server, &farewell_service);
+}
+
+static void farewell_places(struct server *server)
+{
+    service_places(server, &farewell_service);
+}
+
+static void farewell_sleeps(struct server *server)
+{
+    service_sleeps(server, &farewell_service);
 }
 
 static void farewell_leaks_nothing(void)
 {
-    expect_no_leak("--quiet", visit_farewell);
+    service_leaks_nothing(&farewell_service);
+}
+
+static void farewell_stops(void)
+{
+    service_stops(&farewell_service);
 }
 
 static const struct check farewell_checks[] = {
@@ -81,8 +125,27 @@ static const struct check farewell_checks[] = {
     {.name = "each client has a count of its own",
      .talk = farewell_own_count,
      .options = "--quiet"},
-    {.name = "clients that are gone do no harm", .talk = farewell_to_nobody, .options = "--quiet"},
-    {.name = "300 clients leak nothing", .run = farewell_leaks_nothing},
+    {.name = "40 clients leave at the same time", .talk = farewell_to_all, .options = "--quiet"},
+    {.name = "no farewell before the shutdown", .talk = farewell_not_before, .options = "--quiet"},
+    {.name = "8 clients at once; the summary counts what they sent", .run = farewell_load},
+    {.name = "bytes and shutdown together: the echo, then the farewell",
+     .talk = farewell_half_close,
+     .options = "--quiet"},
+    {.name = "a client that reads late gets everything, and costs little until then",
+     .talk = farewell_late,
+     .options = "--quiet"},
+    {.name = "6 clients that read only after their shutdown get everything",
+     .talk = farewell_later,
+     .options = "--quiet"},
+    {.name = "60 resets, and the next client is served",
+     .talk = farewell_resets,
+     .options = "--quiet"},
+    {.name = "140 clients leave, 90 come", .talk = farewell_places, .options = "--quiet"},
+    {.name = "the server sleeps, with clients and without",
+     .talk = farewell_sleeps,
+     .options = "--quiet"},
+    {.name = "600 clients and 1,500 messages leak nothing", .run = farewell_leaks_nothing},
+    {.name = "Ctrl+C with clients of each kind", .run = farewell_stops},
     {0},
 };
 
@@ -90,5 +153,5 @@ const struct exercise FAREWELL = {
     .name = "FAREWELL",
     .options = "",
     .checks = farewell_checks,
-    .reused = {"Ctrl+C"},
+    .reused = {"wrong arguments"},
 };

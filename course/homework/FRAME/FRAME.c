@@ -1,9 +1,9 @@
 /* FRAME.c - the checks of the exercise FRAME. */
-#include "../../../tests/exercise_checks.h"
+#include "../../../tests/service_checks.h"
 
 #include <stdlib.h>
 
-enum { FRAME_HEADER = 4, FRAME_MOST = 65536 };
+enum { FRAME_HEADER = 4, FRAME_MOST = 65536, FRAME_UNIT = 1000 };
 static const char frame_hint[] = "what does a receive know about where a message begins and ends?";
 
 /* Writes a message of so many bytes, with its length in front. Returns the length of both. */
@@ -15,14 +15,28 @@ static size_t make_frame(unsigned char *frame, size_t length)
     return FRAME_HEADER + length;
 }
 
+/* Messages of FRAME_UNIT bytes with their lengths, one behind the other. */
+static const unsigned char *frame_stream(void)
+{
+    static unsigned char stream[SERVICE_SIZE + FRAME_UNIT];
+    if (stream[2] == 0) {
+        for (size_t i = 0; i < SERVICE_SIZE; i += FRAME_UNIT)
+            make_frame(stream + i, FRAME_UNIT - FRAME_HEADER);
+    }
+    return stream;
+}
+
+static const struct service frame_service = {.bytes = frame_stream, .unit = FRAME_UNIT};
+
 static void frame_whole(struct server *server)
 {
     static unsigned char frame[FRAME_HEADER + FRAME_MOST];
-    static const size_t lengths[] = {5, 0, 1, 1000, FRAME_MOST};
+    static const size_t lengths[] = {5, 0, 1, 1000, FRAME_MOST, 0, 0, FRAME_MOST - 1, 3};
     SOCKET peer = connect_peer(server->port);
-    for (int i = 0; i < 5 && peer != INVALID_SOCKET && !in_trouble(); i++) {
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0] && peer != INVALID_SOCKET; i++) {
         size_t length = make_frame(frame, lengths[i]);
-        exchange(peer, frame, length, length);
+        if (in_trouble() || !exchange(peer, frame, length, length))
+            break;
     }
     if (peer != INVALID_SOCKET)
         closesocket(peer);
@@ -43,70 +57,150 @@ static void frame_incomplete(struct server *server)
         closesocket(peer);
 }
 
+/* Sends some whole messages and a piece of the next one at once; that one waits for its rest. */
 static void frame_several(struct server *server)
 {
-    static unsigned char frames[4 * (FRAME_HEADER + 100)];
-    size_t length = 0, whole;
+    static const size_t pieces[] = {1, 3, 4, 30, 103};
+    static unsigned char frames[6 * (FRAME_HEADER + 100)];
     SOCKET peer = connect_peer(server->port);
-    for (size_t i = 0; i < 3; i++)
-        length += make_frame(frames + length, 50 + i);
-    whole = length;
-    length += make_frame(frames + length, 100);
-    /* Three messages and a piece of the fourth in one send. */
-    if (peer != INVALID_SOCKET && send_all(peer, frames, whole + 30) &&
-        receive_exactly(peer, frames, whole) &&
-        receive_nothing(peer, 200, frame_hint, "the fourth message is not complete") &&
-        send_all(peer, frames + whole + 30, length - whole - 30))
-        receive_exactly(peer, frames + whole, length - whole);
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0] && peer != INVALID_SOCKET; i++) {
+        size_t length = 0, whole, piece = pieces[i];
+        for (size_t j = 0; j < 5; j++)
+            length += make_frame(frames + length, j == 3 ? 0 : 50 + j + i);
+        whole = length;
+        length += make_frame(frames + length, 100);
+        if (!send_all(peer, frames, whole + piece) || !receive_exactly(peer, frames, whole) ||
+            !receive_nothing(peer, 100, frame_hint, "the sixth message is not complete") ||
+            !send_all(peer, frames + whole + piece, length - whole - piece) ||
+            !receive_exactly(peer, frames + whole, length - whole))
+            break;
+    }
     if (peer != INVALID_SOCKET)
         closesocket(peer);
 }
 
+/* Of every length, then the longest ones, each of which begins elsewhere in the server's buffer. */
 static void frame_many(void)
 {
-    enum { FRAMES = 300 };
-    unsigned char *frames = malloc((size_t)FRAMES * (FRAME_HEADER + 8000));
+    enum { FRAMES = 300, LONGEST = 12 };
+    unsigned char *frames = malloc((size_t)FRAMES * (FRAME_HEADER + 8000) +
+                                   (size_t)LONGEST * (2 * FRAME_HEADER + FRAME_MOST + 20));
     struct server server;
     size_t length = 0;
     if (frames == NULL)
         fail(WSA_NOT_ENOUGH_MEMORY, "memory for a check");
     for (size_t i = 0; i < FRAMES; i++)
         length += make_frame(frames + length, i * 7919 % 8000);
+    for (size_t i = 0; i < LONGEST; i++) {
+        length += make_frame(frames + length, i);
+        length += make_frame(frames + length, FRAME_MOST);
+    }
     if (start_server(&server, "--quiet")) {
         converse(server.port, frames, length, 3333);
-        stop_server(&server);
+        converse(server.port, frames, length, 250000);
+        stop_and_count(&server, 2, in_trouble() ? -1 : 2 * (long long)length);
     }
     free(frames);
 }
 
+/* The shutdown comes after whole messages and a piece of the next one, which is dropped. */
+static void frame_dropped(struct server *server)
+{
+    static const size_t pieces[] = {0, 1, 2, 3, 4, 5, 30, 103};
+    unsigned char frames[3 * (FRAME_HEADER + 100)];
+    size_t whole = make_frame(frames, 50);
+    whole += make_frame(frames + whole, 60);
+    make_frame(frames + whole, 100);
+    for (size_t i = 0; i < 2 * sizeof pieces / sizeof pieces[0] && !in_trouble(); i++) {
+        size_t piece = pieces[i / 2], first = i % 2 == 0 ? whole : 0; /* or only the piece */
+        SOCKET peer = connect_peer(server->port);
+        if (peer == INVALID_SOCKET)
+            break;
+        if (send_all(peer, frames + whole - first, first + piece)) {
+            if (i % 4 < 2)
+                Sleep(20); /* the end arrives by itself, or with the bytes */
+            shutdown(peer, SD_SEND);
+            if (receive_exactly(peer, frames, first) &&
+                wait_for_socket(peer, READABLE, (DWORD)patience_ms) == 0)
+                trouble(TIMED_OUT, "what happens at the end of the stream with what is left?",
+                        "the client has shut down after %lu whole messages and %lu bytes of the "
+                        "next one; it never got the end of the connection",
+                        first == 0 ? 0ul : 2ul, (unsigned long)piece);
+            else if (!in_trouble())
+                receive_end(peer);
+        }
+        closesocket(peer);
+    }
+}
+
 static void frame_too_long(struct server *server)
 {
-    static const unsigned char headers[][FRAME_HEADER] = {{0, 1, 0, 1}, {0xff, 0xff, 0xff, 0xff}};
-    unsigned char frame[FRAME_HEADER + 10];
-    for (int i = 0; i < 2 && !in_trouble(); i++) {
+    enum { TIMES = 84 };
+    static const unsigned char headers[][FRAME_HEADER] = {
+        {0, 1, 0, 1},          {0xff, 0xff, 0xff, 0xff}, {0xff, 0xff, 0xff, 0xfc},
+        {0x7f, 0xff, 0xff, 0}, {0x80, 0, 0, 0},          {1, 0, 0, 5},
+    };
+    enum { HEADERS = sizeof headers / sizeof headers[0] };
+    for (int i = 0; i < TIMES && !in_trouble(); i++) {
+        const unsigned char *header = headers[i % HEADERS];
         SOCKET peer = connect_peer(server->port);
-        if (peer != INVALID_SOCKET && send_all(peer, headers[i], FRAME_HEADER) &&
-            wait_for_end(peer, patience_ms) < 0)
+        bool sent = peer != INVALID_SOCKET && send_all(peer, header, i % 12 < 6 ? 4 : 2);
+        if (sent && i % 12 >= 6) {
+            Sleep(2);
+            sent = send_all(peer, header + 2, 2);
+        }
+        if (sent && wait_for_end(peer, patience_ms) < 0)
             trouble(FAILED, "is the length in front looked at before it is believed?",
-                    "expected that a client that announces more than %d bytes is closed, found it "
-                    "still connected",
-                    FRAME_MOST);
+                    "expected that a client that announces %lu bytes, more than %d, is "
+                    "disconnected, found it still connected (client %d)",
+                    (unsigned long)header[0] << 24 | (unsigned long)header[1] << 16 |
+                        (unsigned long)header[2] << 8 | header[3],
+                    FRAME_MOST, i + 1);
         if (peer != INVALID_SOCKET)
             closesocket(peer);
     }
-    if (!in_trouble())
-        converse(server->port, frame, make_frame(frame, 10), 10); /* the others go on */
+    if (!in_trouble()) /* the others go on */
+        service_visit(server->port, &frame_service, 5000, 5000);
 }
 
-static void visit_framed(int port, int number)
+static void frame_load(void)
 {
-    unsigned char frame[FRAME_HEADER + 500];
-    converse(port, frame, make_frame(frame, (size_t)number), 300);
+    service_load(&frame_service);
+}
+
+static void frame_late(struct server *server)
+{
+    service_reads_late(server, &frame_service);
+}
+
+static void frame_later(struct server *server)
+{
+    service_reads_later(server, &frame_service);
+}
+
+static void frame_resets(struct server *server)
+{
+    service_resets(server, &frame_service);
+}
+
+static void frame_places(struct server *server)
+{
+    service_places(server, &frame_service);
+}
+
+static void frame_sleeps(struct server *server)
+{
+    service_sleeps(server, &frame_service);
 }
 
 static void frame_leaks_nothing(void)
 {
-    expect_no_leak("--quiet", visit_framed);
+    service_leaks_nothing(&frame_service);
+}
+
+static void frame_stops(void)
+{
+    service_stops(&frame_service);
 }
 
 static const struct check frame_checks[] = {
@@ -115,11 +209,29 @@ static const struct check frame_checks[] = {
      .talk = frame_incomplete,
      .options = "--quiet"},
     {.name = "several messages in one send", .talk = frame_several, .options = "--quiet"},
-    {.name = "300 messages in pieces of any size", .run = frame_many},
-    {.name = "a length that is too long: the client is closed",
+    {.name = "messages of any length in pieces of any size", .run = frame_many},
+    {.name = "shut down in the middle of a message: it is dropped",
+     .talk = frame_dropped,
+     .options = "--quiet"},
+    {.name = "a length that is too long: the client is disconnected",
      .talk = frame_too_long,
      .options = "--quiet"},
-    {.name = "300 clients leak nothing", .run = frame_leaks_nothing},
+    {.name = "8 clients at once; the summary counts what came back", .run = frame_load},
+    {.name = "a client that reads late gets everything, and costs little until then",
+     .talk = frame_late,
+     .options = "--quiet"},
+    {.name = "6 clients that read only after their shutdown get everything",
+     .talk = frame_later,
+     .options = "--quiet"},
+    {.name = "60 resets, and the next client is served",
+     .talk = frame_resets,
+     .options = "--quiet"},
+    {.name = "places are given back", .talk = frame_places, .options = "--quiet"},
+    {.name = "the server sleeps, with clients and without",
+     .talk = frame_sleeps,
+     .options = "--quiet"},
+    {.name = "600 clients and 1,500 messages leak nothing", .run = frame_leaks_nothing},
+    {.name = "Ctrl+C with clients of each kind", .run = frame_stops},
     {0},
 };
 
@@ -127,4 +239,5 @@ const struct exercise FRAME = {
     .name = "FRAME",
     .options = "",
     .checks = frame_checks,
+    .reused = {"wrong arguments"},
 };

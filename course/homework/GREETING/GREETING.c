@@ -1,5 +1,5 @@
 /* GREETING.c - the checks of the exercise GREETING. */
-#include "../../../tests/exercise_checks.h"
+#include "../../../tests/service_checks.h"
 
 /* Connects; the greeting must come without a word. */
 static SOCKET connect_and_be_greeted(int port, int number)
@@ -12,32 +12,57 @@ static SOCKET connect_and_be_greeted(int port, int number)
     return peer;
 }
 
+/* The greeting with any number. */
+static bool be_greeted(SOCKET peer)
+{
+    static const char hint[] = "what is sent before the first receive?";
+    char bytes[2] = "", text[SHOWN_SIZE];
+    int digits = -1;
+
+    if (!receive_text(peer, "welcome, client "))
+        return false;
+    do {
+        if (wait_for_socket(peer, READABLE, (DWORD)patience_ms) == 0) {
+            trouble(TIMED_OUT, hint, "the greeting stops before its line end");
+            return false;
+        }
+        if (recv(peer, bytes, 1, 0) != 1) {
+            trouble(FAILED, hint, "the connection ends in the middle of the greeting");
+            return false;
+        }
+        digits++;
+    } while (bytes[0] >= '0' && bytes[0] <= '9');
+    if (digits > 0 && bytes[0] == '\r')
+        return receive_text(peer, "\n");
+    trouble(FAILED, hint,
+            "expected the client's number and \"\\r\\n\", found \"%s\" after %d digits",
+            show_bytes(text, bytes, 1), digits);
+    return false;
+}
+
+static const struct service greeting_service = {.opens = be_greeted};
+
 static void greeting_first(struct server *server)
 {
-    SOCKET peers[3];
-    for (int i = 0; i < 3; i++)
+    SOCKET peers[12];
+    for (int i = 0; i < 12; i++)
         peers[i] = in_trouble() ? INVALID_SOCKET : connect_and_be_greeted(server->port, i + 1);
-    for (int i = 0; i < 3 && !in_trouble(); i++)
-        receive_nothing(peers[i], 50, "how often is it sent?", "each client is greeted once");
-    end_peers(peers, 3);
+    if (!in_trouble())
+        Sleep(200);
+    for (int i = 0; i < 12 && !in_trouble(); i++)
+        receive_nothing(peers[i], 0, "how often is it sent?", "each client is greeted once");
+    end_peers(peers, 12);
 }
 
-static void visit_greeted(int port, int number)
-{
-    SOCKET peer = connect_and_be_greeted(port, number);
-    if (peer == INVALID_SOCKET)
-        return;
-    if (!in_trouble() && exchange(peer, pattern, 1000, 1000)) {
-        shutdown(peer, SD_SEND);
-        receive_end(peer);
-    }
-    closesocket(peer);
-}
-
-static void greeting_then_echo(struct server *server)
+/* Each receive is once more the chance for a second greeting. */
+static void greeting_once(struct server *server)
 {
     SOCKET peer = connect_and_be_greeted(server->port, 1);
-    if (peer != INVALID_SOCKET && !in_trouble() && exchange(peer, pattern, 1024 * 1024, 100000)) {
+    for (size_t i = 0; i < 5 && !in_trouble(); i++) {
+        if (exchange(peer, pattern + i, 1 + 50000 * i, 40000))
+            receive_nothing(peer, 30, "when is it sent?", "the greeting comes once, at the start");
+    }
+    if (peer != INVALID_SOCKET && !in_trouble()) {
         shutdown(peer, SD_SEND);
         receive_end(peer);
     }
@@ -47,57 +72,103 @@ static void greeting_then_echo(struct server *server)
 
 static void greeting_after_a_word(struct server *server)
 {
-    SOCKET peer = connect_peer(server->port);
-    if (send_text(peer, "I speak first\n")) {
-        shutdown(peer, SD_SEND);
-        if (receive_text(peer, "welcome, client 1\r\nI speak first\n"))
-            receive_end(peer);
+    for (int i = 0; i < 20 && !in_trouble(); i++) {
+        char expected[60];
+        SOCKET peer = connect_peer(server->port);
+        snprintf(expected, sizeof expected, "welcome, client %d\r\nI speak first\n", i + 1);
+        if (send_text(peer, "I speak first\n")) {
+            shutdown(peer, SD_SEND);
+            if (receive_text(peer, expected))
+                receive_end(peer);
+        }
+        if (peer != INVALID_SOCKET)
+            closesocket(peer);
     }
-    if (peer != INVALID_SOCKET)
-        closesocket(peer);
 }
 
-static void greeting_to_nobody(struct server *server)
+/* A client that shuts down without a word still gets its greeting. */
+static void greeting_without_a_word(struct server *server)
 {
-    for (int i = 0; i < 30 && !in_trouble(); i++) {
+    for (int i = 0; i < 20 && !in_trouble(); i++) {
         SOCKET peer = connect_peer(server->port);
-        if (peer != INVALID_SOCKET)
-            reset_peer(peer);
-    }
-    SOCKET peer = connect_peer(server->port);
-    if (send_text(peer, "hello\n")) {
-        char words[20];
-        if (receive_text(peer, "welcome, client ") &&
-            wait_for_socket(peer, READABLE, (DWORD)patience_ms) != 0) {
-            int received = recv(peer, words, sizeof words, MSG_PEEK);
-            for (int i = 0; i < received && words[i] >= '0' && words[i] <= '9'; i++)
-                receive_exactly(peer, (const unsigned char *)&words[i], 1);
-            receive_text(peer, "\r\nhello\n");
-        }
-    }
-    if (peer != INVALID_SOCKET)
+        if (peer == INVALID_SOCKET)
+            break;
+        shutdown(peer, SD_SEND);
+        if (be_greeted(peer))
+            receive_end(peer);
         closesocket(peer);
+    }
+}
+
+static void greeting_load(void)
+{
+    service_load(&greeting_service);
+}
+
+static void greeting_half_close(struct server *server)
+{
+    service_half_close(server, &greeting_service);
+}
+
+static void greeting_late(struct server *server)
+{
+    service_reads_late(server, &greeting_service);
+}
+
+static void greeting_resets(struct server *server)
+{
+    service_resets(server, &greeting_service);
+}
+
+static void greeting_places(struct server *server)
+{
+    service_places(server, &greeting_service);
+}
+
+static void greeting_sleeps(struct server *server)
+{
+    service_sleeps(server, &greeting_service);
 }
 
 static void greeting_leaks_nothing(void)
 {
-    expect_no_leak("--quiet", visit_greeted);
+    service_leaks_nothing(&greeting_service);
+}
+
+static void greeting_stops(void)
+{
+    service_stops(&greeting_service);
 }
 
 static const struct check greeting_checks[] = {
     {.name = "each client is greeted, with its number",
      .talk = greeting_first,
      .options = "--quiet"},
-    {.name = "after the greeting everything is echoed",
-     .talk = greeting_then_echo,
+    {.name = "after the greeting everything is echoed, and no second one comes",
+     .talk = greeting_once,
      .options = "--quiet"},
     {.name = "a client that speaks first is greeted all the same",
      .talk = greeting_after_a_word,
      .options = "--quiet"},
-    {.name = "clients that go at once do no harm",
-     .talk = greeting_to_nobody,
+    {.name = "a client that shuts down without a word is greeted",
+     .talk = greeting_without_a_word,
      .options = "--quiet"},
-    {.name = "300 clients leak nothing", .run = greeting_leaks_nothing},
+    {.name = "8 clients at once; the summary counts what they sent", .run = greeting_load},
+    {.name = "half-close: everything comes back, then the end",
+     .talk = greeting_half_close,
+     .options = "--quiet"},
+    {.name = "a client that reads late gets everything, and costs little until then",
+     .talk = greeting_late,
+     .options = "--quiet"},
+    {.name = "60 resets, and the next client is served",
+     .talk = greeting_resets,
+     .options = "--quiet"},
+    {.name = "places are given back", .talk = greeting_places, .options = "--quiet"},
+    {.name = "the server sleeps, with clients and without",
+     .talk = greeting_sleeps,
+     .options = "--quiet"},
+    {.name = "600 clients and 1,500 messages leak nothing", .run = greeting_leaks_nothing},
+    {.name = "Ctrl+C with clients of each kind", .run = greeting_stops},
     {0},
 };
 
@@ -105,4 +176,5 @@ const struct exercise GREETING = {
     .name = "GREETING",
     .options = "",
     .checks = greeting_checks,
+    .reused = {"wrong arguments"},
 };

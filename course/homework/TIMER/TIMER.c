@@ -5,5 +5,6 @@ const struct exercise TIMER = {
     .name = "TIMER",
     .options = "",
     .checks = idle_checks,
-    .reused = {"half-close", "50 resets", "Ctrl+C"},
+    .reused = {"half-close", "bytes and end", "50 resets", "never reads", "Ctrl+C",
+               "wrong arguments"},
 };

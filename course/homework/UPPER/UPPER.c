@@ -1,20 +1,32 @@
 /* UPPER.c - the checks of the exercise UPPER. */
 #include "../../../tests/exercise_checks.h"
 
-enum { UPPER_SIZE = 1024 * 1024 };
-static unsigned char capitals[UPPER_SIZE];
+/* What the peers send. From then on pattern holds the same bytes with capitals: what must come
+ * back, and what the checks of the chapter, which follow, send and expect unchanged. */
+static unsigned char small[PATTERN_SIZE];
 
-/* Sends the bytes; they must come back with capitals, and then the end. */
-static void expect_capitals(int port, const unsigned char *bytes, size_t length, size_t piece)
+static void make_small(void)
+{
+    static bool made;
+
+    if (made)
+        return;
+    made = true;
+    memcpy(small, pattern, PATTERN_SIZE);
+    for (size_t i = 0; i < PATTERN_SIZE; i++) {
+        if (small[i] >= 'a' && small[i] <= 'z')
+            pattern[i] = (unsigned char)(small[i] - 'a' + 'A');
+    }
+}
+
+/* Sends the bytes; the others must come back, and then the end. */
+static void expect_others(int port, const unsigned char *bytes, const unsigned char *expected,
+                          size_t length, size_t piece)
 {
     SOCKET peer = connect_peer(port);
     if (peer == INVALID_SOCKET)
         return;
-    for (size_t i = 0; i < length; i++) {
-        bool small = bytes[i] >= 'a' && bytes[i] <= 'z';
-        capitals[i] = small ? (unsigned char)(bytes[i] - 'a' + 'A') : bytes[i];
-    }
-    if (exchange_for(peer, bytes, capitals, length, piece)) {
+    if (exchange_for(peer, bytes, expected, length, piece)) {
         shutdown(peer, SD_SEND);
         receive_end(peer);
     }
@@ -23,8 +35,9 @@ static void expect_capitals(int port, const unsigned char *bytes, size_t length,
 
 static void upper_letters(struct server *server)
 {
-    static const unsigned char text[] = "hello, world\r\nabcdefghijklmnopqrstuvwxyz\n";
-    expect_capitals(server->port, text, sizeof text - 1, sizeof text);
+    static const unsigned char bytes[] = "hello, 21!\r\nabcdefghijklmnopqrstuvwxyz\n";
+    static const unsigned char capitals[] = "HELLO, 21!\r\nABCDEFGHIJKLMNOPQRSTUVWXYZ\n";
+    expect_others(server->port, bytes, capitals, sizeof bytes - 1, sizeof bytes);
 }
 
 static void upper_others(struct server *server)
@@ -35,24 +48,68 @@ static void upper_others(struct server *server)
         if (c < 'a' || c > 'z')
             bytes[length++] = (unsigned char)c;
     }
-    expect_capitals(server->port, bytes, length, length);
+    expect_others(server->port, bytes, bytes, length, length);
 }
 
 static void upper_drip(struct server *server)
 {
-    expect_capitals(server->port, pattern, 300, 1);
+    make_small();
+    expect_others(server->port, small, pattern, 300, 1);
 }
 
-static void upper_1_mib(struct server *server)
+/* The pieces end anywhere, so the server receives more and less than a piece. */
+static void upper_4_mib(struct server *server)
 {
-    expect_capitals(server->port, pattern, UPPER_SIZE, 100000);
+    make_small();
+    expect_others(server->port, small, pattern, 4 * 1024 * 1024, 100003);
+}
+
+/* Sends until nothing more is taken, and shuts down. Another client talks; only then the first one
+ * reads: all of its own bytes, then the end. */
+static void upper_late(struct server *server)
+{
+    size_t sent = 0;
+    make_small();
+    SOCKET peer = connect_peer(server->port);
+    if (peer == INVALID_SOCKET)
+        return;
+    while (sent < PATTERN_SIZE && wait_for_socket(peer, WRITABLE, 300) != 0) {
+        int n = send(peer, (const char *)small + sent, 65536, 0);
+        if (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK)
+            break;
+        sent += n > 0 ? (size_t)n : 0;
+    }
+    shutdown(peer, SD_SEND);
+    expect_others(server->port, small + 1, pattern + 1, 300000, 65536);
+    if (!in_trouble() && receive_exactly(peer, pattern, sent))
+        receive_end(peer);
+    closesocket(peer);
+}
+
+static void upper_summary(struct server *server)
+{
+    make_small();
+    for (int i = 0; i < 3; i++)
+        expect_others(server->port, small, pattern, 200000, 65536);
+    expect_summary(server, 3, 600000);
 }
 
 static const struct check upper_checks[] = {
     {.name = "small letters come back as capitals", .talk = upper_letters, .options = "--quiet"},
     {.name = "all other bytes come back as they are", .talk = upper_others, .options = "--quiet"},
     {.name = "a drip of single bytes", .talk = upper_drip, .options = "--quiet"},
-    {.name = "1 MiB of any bytes", .talk = upper_1_mib, .options = "--quiet"},
+    {.name = "4 MiB of any bytes", .talk = upper_4_mib, .options = ""},
+    {.name = "a client that shuts down and reads late gets all capitals, then the end",
+     .talk = upper_late,
+     .options = "--quiet"},
+    {.name = "the summary has counted all clients and bytes",
+     .talk = upper_summary,
+     .options = "--quiet"},
+    {.name = "many receives leak nothing", .talk = receives_leak_nothing, .options = "--quiet"},
+    {.name = "300 clients leak nothing", .run = echo_leaks_nothing},
+    {.name = "each of 150 clients is served when others leave",
+     .talk = places_are_given_back,
+     .options = "--quiet"},
     {0},
 };
 
@@ -60,4 +117,6 @@ const struct exercise UPPER = {
     .name = "UPPER",
     .options = "",
     .checks = upper_checks,
+    .reused = {"bytes and end together", "50 resets", "never reads", "starve nobody",
+               "idle costs no CPU", "Ctrl+C"},
 };

@@ -1,9 +1,146 @@
-/* WAITERS.c - the exercise WAITERS: the checks of CROWD, on another chapter. */
-#include "../CROWD/CROWD.h"
+/* WAITERS.c - the checks of the exercise WAITERS. */
+#include "../../../tests/service_checks.h"
+
+enum { WAITERS_SIZE = 200, WAITERS_LEAVE = 150 };
+static SOCKET waiters[WAITERS_SIZE];
+static const struct service waiters_service = {.unit = 0};
+
+/* All talk, round after round. Several threads serve them, and count. */
+static void waiters_count(void)
+{
+    enum { ROUNDS = 12, LENGTH = 100 };
+    struct server server;
+    long long bytes = 0;
+    if (!start_server(&server, "--quiet"))
+        return;
+    connect_peers(server.port, waiters, WAITERS_SIZE);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < WAITERS_SIZE && !in_trouble(); i++)
+            send_all(waiters[i], pattern + i + round, LENGTH);
+        for (int i = 0; i < WAITERS_SIZE && !in_trouble(); i++) {
+            if (receive_exactly(waiters[i], pattern + i + round, LENGTH))
+                bytes += LENGTH;
+        }
+    }
+    for (int i = 0; i < WAITERS_SIZE && !in_trouble(); i++)
+        shutdown(waiters[i], SD_SEND);
+    for (int i = 0; i < WAITERS_SIZE && !in_trouble(); i++)
+        receive_end(waiters[i]);
+    end_peers(waiters, WAITERS_SIZE);
+    stop_and_count(&server, WAITERS_SIZE, bytes);
+}
+
+/* Those that leave do so in order, in the middle of something, or with a reset. */
+static void waiters_change(struct server *server)
+{
+    enum { ROUNDS = 3, STAY = WAITERS_SIZE - WAITERS_LEAVE };
+    struct measurement before = {0, 0, 0}, after = {0, 0, 0};
+    bool measured = true;
+    connect_peers(server->port, waiters, STAY);
+    for (int round = 0; round < ROUNDS && !in_trouble(); round++) {
+        talk_all(server->port, waiters + STAY, WAITERS_LEAVE);
+        for (int i = 0; i < STAY && !in_trouble(); i++)
+            exchange(waiters[i], pattern + i, 1000, 1000);
+        for (int i = STAY; i < WAITERS_SIZE; i++) {
+            if (waiters[i] == INVALID_SOCKET)
+                continue;
+            if (i % 3 != 0)
+                send(waiters[i], (const char *)pattern, 30000, 0);
+            if (i % 2 == 0)
+                reset_peer(waiters[i]);
+            else
+                closesocket(waiters[i]);
+        }
+        Sleep(300); /* the server may still be closing the last ones */
+        measured = measured && measure_server(server, round == 0 ? &before : &after);
+    }
+    if (!measured)
+        cannot_measure(server);
+    else if (after.handles > 2 * before.handles + 10) /* Wine counts places, and doubles them */
+        trouble(FAILED, "what is closed when a client leaves, and when does a new group begin?",
+                "expected as many handles as after the first round, %u, found %u after the last",
+                before.handles, after.handles);
+    else if (after.memory > before.memory + 4 * 1024 * 1024)
+        trouble(FAILED, "what is freed when a client leaves?",
+                "expected as much memory as after the first round, %llu KiB, found %llu KiB after "
+                "the last",
+                before.memory >> 10, after.memory >> 10);
+    end_peers(waiters, STAY);
+}
+
+static void waiters_sleep(struct server *server)
+{
+    talk_all(server->port, waiters, WAITERS_SIZE);
+    if (!in_trouble())
+        expect_sleep(server, 1500);
+    end_peers(waiters, WAITERS_SIZE);
+}
+
+static void waiters_stop(void)
+{
+    struct server server;
+    if (!start_server(&server, "--quiet"))
+        return;
+    talk_all(server.port, waiters, WAITERS_SIZE);
+    for (int i = 0; i < WAITERS_SIZE && !in_trouble(); i++) {
+        if (i % 60 == 7) /* its send stays pending, in each group */
+            send_until_refused(waiters[i]);
+        else if (i % 5 == 0)
+            send_all(waiters[i], pattern, 20000); /* what comes back is not read */
+        if (i % 10 == 0)
+            shutdown(waiters[i], SD_SEND);
+    }
+    stop_server(&server);
+    end_peers(waiters, WAITERS_SIZE);
+}
+
+static void waiters_load(void)
+{
+    service_load(&waiters_service);
+}
+
+static void waiters_half_close(struct server *server)
+{
+    service_half_close(server, &waiters_service);
+}
+
+static void waiters_late(struct server *server)
+{
+    service_reads_late(server, &waiters_service);
+}
+
+static void waiters_reset(struct server *server)
+{
+    service_resets(server, &waiters_service);
+}
+
+static void waiters_leak_nothing(void)
+{
+    service_leaks_nothing(&waiters_service);
+}
+
+static const struct check waiters_checks[] = {
+    {.name = "200 clients at once; the summary counts what they sent", .run = waiters_count},
+    {.name = "150 leave and 150 come, three times", .talk = waiters_change, .options = "--quiet"},
+    {.name = "8 clients at once, with small and large pieces", .run = waiters_load},
+    {.name = "bytes and shutdown together: everything comes back",
+     .talk = waiters_half_close,
+     .options = "--quiet"},
+    {.name = "a client that reads late gets everything, and costs little until then",
+     .talk = waiters_late,
+     .options = "--quiet"},
+    {.name = "60 resets, and the next client is served",
+     .talk = waiters_reset,
+     .options = "--quiet"},
+    {.name = "200 silent clients cost no CPU", .talk = waiters_sleep, .options = "--quiet"},
+    {.name = "600 clients and 1,500 messages leak nothing", .run = waiters_leak_nothing},
+    {.name = "Ctrl+C with 200 clients connected", .run = waiters_stop},
+    {0},
+};
 
 const struct exercise WAITERS = {
     .name = "WAITERS",
     .options = "",
-    .checks = crowd_checks,
-    .reused = {"half-close", "50 resets"},
+    .checks = waiters_checks,
+    .reused = {"wrong arguments"},
 };

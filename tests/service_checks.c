@@ -1,0 +1,506 @@
+/* service_checks.c - promises of servers that do a little more than echo. See service_checks.h. */
+#include "service_checks.h"
+
+static const unsigned char *bytes_of(const struct service *service)
+{
+    return service->bytes != NULL ? service->bytes() : pattern;
+}
+
+static size_t whole_units(const struct service *service, size_t length)
+{
+    size_t unit = service->unit > 1 ? service->unit : 1;
+    return (length + unit - 1) / unit * unit;
+}
+
+static bool receive_service_end(SOCKET peer, const struct service *service, size_t echoed)
+{
+    return service->ends != NULL ? service->ends(peer, echoed) : receive_end(peer);
+}
+
+SOCKET service_connect(int port, const struct service *service)
+{
+    SOCKET peer = connect_peer(port);
+    if (peer == INVALID_SOCKET || service->opens == NULL || service->opens(peer))
+        return peer;
+    closesocket(peer);
+    return INVALID_SOCKET;
+}
+
+static void close_peer(SOCKET peer)
+{
+    if (peer != INVALID_SOCKET)
+        closesocket(peer);
+}
+
+size_t service_visit(int port, const struct service *service, size_t length, size_t piece)
+{
+    SOCKET peer = service_connect(port, service);
+    size_t whole = whole_units(service, length);
+    bool good = peer != INVALID_SOCKET && exchange(peer, bytes_of(service), whole, piece) &&
+                shutdown(peer, SD_SEND) == 0 && receive_service_end(peer, service, whole);
+    close_peer(peer);
+    return good ? whole : 0;
+}
+
+/* ---- load, and the summary ----------------------------------------------------------------- */
+
+/* The last line of its output that begins so; bytes of any value may come before. False: none. */
+static bool read_summary(struct process *process, int *clients, long long *bytes, int *pending)
+{
+    static const char begin[] = "summary: ";
+    bool found = false;
+
+    EnterCriticalSection(&process->output.lock);
+    for (size_t i = process->output.length; i-- > 0 && !found;) {
+        const char *line = process->output.bytes + i;
+        found = strncmp(line, begin, strlen(begin)) == 0 &&
+                sscanf(line, "summary: %d clients served, %lld bytes echoed, %d operations pending",
+                       clients, bytes, pending) == 3;
+    }
+    LeaveCriticalSection(&process->output.lock);
+    return found;
+}
+
+void stop_and_count(struct server *server, int clients, long long bytes)
+{
+    struct process *process = &server->process;
+    DWORD status = 0;
+    int found_clients = 0, pending = 0;
+    long long found_bytes = 0;
+
+    if (in_trouble() || kill_servers) {
+        stop_server(server);
+        return;
+    }
+    if (!press_ctrl_c(process))
+        trouble(NO_CHANCE, "does this program have a console?", "Ctrl+C could not be sent");
+    else if (!wait_for_exit(process, (DWORD)patience_ms * (verified ? 2 : 1), &status))
+        trouble(TIMED_OUT, "what stop_serving waits for",
+                "the server did not end within %d s after Ctrl+C", patience_ms / 1000);
+    else if (status != 0)
+        trouble(FAILED, "the end of main",
+                "expected exit status 0 after Ctrl+C, found %lu (0x%08lx): \"%.200s\"", status,
+                status, process->error.bytes);
+    else if (!read_summary(process, &found_clients, &found_bytes, &pending))
+        trouble(FAILED, "print_summary at the end of stop_serving",
+                "expected a line \"summary: ... 0 operations pending\" at the end, found none");
+    else if (pending != 0)
+        trouble(FAILED, "where is an operation counted that has completed?",
+                "expected 0 operations pending in the summary, found %d", pending);
+    else if (clients >= 0 && clients != found_clients)
+        trouble(FAILED, "which clients are counted, and when?",
+                "expected %d clients served in the summary, found %d", clients, found_clients);
+    else if (bytes >= 0 && bytes != found_bytes)
+        trouble(FAILED, "which bytes are counted as echoed, and when?",
+                "expected %lld bytes echoed in the summary, found %lld", bytes, found_bytes);
+    end_program(process, "after Ctrl+C");
+}
+
+enum { LOAD_PEERS = 8 };
+
+struct load {
+    const struct service *service;
+    int port;
+    size_t length, piece;
+    size_t echoed;
+};
+
+static DWORD WINAPI load_peer(void *parameter)
+{
+    struct load *load = parameter;
+    load->echoed = service_visit(load->port, load->service, load->length, load->piece);
+    return 0;
+}
+
+void service_load(const struct service *service)
+{
+    static const size_t pieces[LOAD_PEERS] = {1, 7, 100, 1460, 4096, 30000, 65536, 250000};
+    struct load loads[LOAD_PEERS];
+    HANDLE threads[LOAD_PEERS];
+    struct server server;
+    long long bytes = 0;
+
+    if (!start_server(&server, "--quiet"))
+        return;
+    for (int i = 0; i < LOAD_PEERS; i++) {
+        size_t length = pieces[i] * 1000 < 3000000 ? pieces[i] * 1000 : 3000000;
+        loads[i] = (struct load){service, server.port, length, pieces[i], 0};
+        threads[i] = CreateThread(NULL, 0, load_peer, &loads[i], 0, NULL);
+        if (threads[i] == NULL)
+            fail((int)GetLastError(), "CreateThread");
+    }
+    for (int i = 0; i < LOAD_PEERS; i++) {
+        WaitForSingleObject(threads[i], INFINITE); /* each wait in it is bounded */
+        CloseHandle(threads[i]);
+        bytes += (long long)loads[i].echoed;
+    }
+    stop_and_count(&server, LOAD_PEERS, bytes);
+}
+
+/* ---- how a client behaves ------------------------------------------------------------------ */
+
+void service_half_close(struct server *server, const struct service *service)
+{
+    const unsigned char *bytes = bytes_of(service);
+
+    for (int i = 0; i < 36 && !in_trouble(); i++) {
+        size_t whole = whole_units(service, (size_t)1 << (i % 18)); /* up to 128 KiB */
+        SOCKET peer = service_connect(server->port, service);
+        if (peer != INVALID_SOCKET && send_all(peer, bytes, whole)) {
+            shutdown(peer, SD_SEND);
+            if (i % 9 == 0)
+                Sleep(20);
+            if (receive_exactly(peer, bytes, whole))
+                receive_service_end(peer, service, whole);
+        }
+        close_peer(peer);
+    }
+    /* More than the system's buffers take: the shutdown arrives while the echo waits. */
+    SOCKET late = in_trouble() ? INVALID_SOCKET : service_connect(server->port, service);
+    size_t whole = whole_units(service, 400000);
+    if (late != INVALID_SOCKET && send_all(late, bytes, whole)) {
+        shutdown(late, SD_SEND);
+        Sleep(300);
+        if (receive_exactly(late, bytes, whole))
+            receive_service_end(late, service, whole);
+    }
+    close_peer(late);
+}
+
+/* Sends until nothing is taken for a while, at most so many bytes. Returns how many. */
+static size_t fill(SOCKET peer, const unsigned char *bytes, size_t most)
+{
+    size_t sent = 0;
+    int size = 65536; /* so that what the server has taken is not simply in the system's buffers */
+
+    setsockopt(peer, SOL_SOCKET, SO_RCVBUF, (const char *)&size, sizeof size);
+    setsockopt(peer, SOL_SOCKET, SO_SNDBUF, (const char *)&size, sizeof size);
+    while (sent < most && wait_for_socket(peer, WRITABLE, 400) != 0) {
+        size_t piece = most - sent < 65536 ? most - sent : 65536;
+        int n = send(peer, (const char *)bytes + sent, (int)piece, 0);
+        if (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK)
+            break;
+        sent += n > 0 ? (size_t)n : 0;
+    }
+    return sent;
+}
+
+/* The rest of an exchange of which so many bytes are sent, and none received. */
+static bool finish(SOCKET peer, const unsigned char *bytes, size_t sent, size_t length)
+{
+    size_t received = 0;
+
+    while (sent < length && !in_trouble()) {
+        int ready = wait_for_socket(peer, READABLE | WRITABLE, (DWORD)patience_ms);
+        if (ready & WRITABLE) {
+            size_t piece = length - sent < 65536 ? length - sent : 65536;
+            int n = send(peer, (const char *)bytes + sent, (int)piece, 0);
+            sent += n > 0 ? (size_t)n : 0;
+        }
+        if (ready & READABLE && received < length) {
+            size_t piece = length - received < 4096 ? length - received : 4096;
+            char waiting[4096];
+            int n = recv(peer, waiting, (int)piece, MSG_PEEK);
+            if (!receive_exactly(peer, bytes + received, n > 0 ? (size_t)n : 1))
+                return false;
+            received += n > 0 ? (size_t)n : 1;
+        }
+        if (ready == 0) {
+            trouble(TIMED_OUT, "what makes the server go on when a client reads again?",
+                    "a client that read nothing for a while reads again: %lu bytes sent, only %lu "
+                    "came back, and then nothing",
+                    (unsigned long)sent, (unsigned long)received);
+            return false;
+        }
+    }
+    return !in_trouble() && receive_exactly(peer, bytes + received, length - received);
+}
+
+void service_reads_late(struct server *server, const struct service *service)
+{
+    enum { MOST_MEMORY = 4 * 1024 * 1024, MOST_WAIT_MS = 1000 };
+    const unsigned char *bytes = bytes_of(service);
+    struct measurement before, after;
+
+    service_visit(server->port, service, 100, 100); /* allocates what is allocated only once */
+    bool measured = measure_server(server, &before);
+    SOCKET lazy = in_trouble() ? INVALID_SOCKET : service_connect(server->port, service);
+    if (lazy == INVALID_SOCKET)
+        return;
+    size_t sent = fill(lazy, bytes, SERVICE_SIZE - service->unit);
+    double begun = now_ms();
+    if (!in_trouble())
+        service_visit(server->port, service, 65536, 65536);
+    if (now_ms() - begun > MOST_WAIT_MS && !verified)
+        trouble(FAILED, "which call waits for the client that does not read?",
+                "beside a client that does not read another one had to wait %.1f s",
+                (now_ms() - begun) / 1000);
+    if (!measured || !measure_server(server, &after))
+        cannot_measure(server);
+    else if (after.memory > before.memory + MOST_MEMORY)
+        trouble(FAILED, "what is kept for a client that does not read?",
+                "expected at most %d KiB more memory for a client that has sent %lu KiB "
+                "and does not read, found %llu",
+                MOST_MEMORY / 1024, (unsigned long)(sent >> 10),
+                (after.memory - before.memory) >> 10);
+    size_t whole = whole_units(service, sent);
+    if (!in_trouble() && finish(lazy, bytes, sent, whole)) {
+        shutdown(lazy, SD_SEND);
+        receive_service_end(lazy, service, whole);
+    }
+    closesocket(lazy);
+}
+
+/* With so many of them the last send meets a full and a nearly full buffer of the system. */
+void service_reads_later(struct server *server, const struct service *service)
+{
+    enum { PEERS = 6, QUIET_MS = 300 };
+    const unsigned char *bytes = bytes_of(service);
+    SOCKET peers[PEERS];
+    size_t sent[PEERS] = {0};
+    double last = now_ms();
+
+    for (int i = 0; i < PEERS; i++) {
+        int size = 65536;
+        peers[i] = in_trouble() ? INVALID_SOCKET : service_connect(server->port, service);
+        setsockopt(peers[i], SOL_SOCKET, SO_RCVBUF, (const char *)&size, sizeof size);
+        setsockopt(peers[i], SOL_SOCKET, SO_SNDBUF, (const char *)&size, sizeof size);
+    }
+    while (!in_trouble() && now_ms() - last < QUIET_MS) {
+        for (int i = 0; i < PEERS; i++) {
+            size_t left = SERVICE_SIZE - sent[i], piece = 20000 + 1777 * (size_t)i;
+            int n = send(peers[i], (const char *)bytes + sent[i],
+                         (int)(left < piece ? left : piece), 0);
+            if (n > 0) {
+                sent[i] += (size_t)n;
+                last = now_ms();
+            }
+        }
+        Sleep(1);
+    }
+    for (int i = 0; i < PEERS && !in_trouble(); i++)
+        shutdown(peers[i], SD_SEND);
+    for (int i = 0; i < PEERS && !in_trouble(); i++) {
+        size_t unit = service->unit > 1 ? service->unit : 1, whole = sent[i] / unit * unit;
+        if (receive_exactly(peers[i], bytes, whole))
+            receive_service_end(peers[i], service, whole);
+    }
+    end_peers(peers, PEERS);
+}
+
+void service_resets(struct server *server, const struct service *service)
+{
+    enum { RESETS = 60 };
+    const unsigned char *bytes = bytes_of(service);
+
+    for (int i = 0; i < RESETS && !in_trouble(); i++) {
+        SOCKET peer = connect_peer(server->port);
+        if (peer == INVALID_SOCKET)
+            break;
+        if (i % 5 != 0) /* also in the middle of a unit */
+            send(peer, (const char *)bytes, i % 2 == 0 ? 3 + i : 60000 + i, 0);
+        if (i % 5 == 2)
+            shutdown(peer, SD_SEND);
+        if (i % 3 == 0)
+            Sleep(2); /* a reset meets the server in each of its states */
+        if (i % 3 == 1)
+            wait_for_socket(peer, READABLE, 100);
+        reset_peer(peer);
+    }
+    if (!in_trouble()) { /* and one to which a send is pending */
+        SOCKET peer = connect_peer(server->port);
+        if (peer != INVALID_SOCKET) {
+            fill(peer, bytes, SERVICE_SIZE);
+            reset_peer(peer);
+        }
+    }
+    if (!in_trouble())
+        service_visit(server->port, service, 100000, 65536);
+}
+
+/* ---- places -------------------------------------------------------------------------------- */
+
+enum { PLACES = 60, LATE = 30, LEAVERS = 140 };
+
+static void leave(int port, const struct service *service, int way)
+{
+    const unsigned char *bytes = bytes_of(service);
+    SOCKET peer = connect_peer(port);
+
+    if (peer == INVALID_SOCKET)
+        return;
+    if (way % 4 != 0)
+        send(peer, (const char *)bytes, way % 3 == 0 ? 2 : 5000, 0);
+    if (way % 2 == 0)
+        shutdown(peer, SD_SEND);
+    if (way % 4 == 3)
+        reset_peer(peer);
+    else
+        closesocket(peer);
+}
+
+void service_places(struct server *server, const struct service *service)
+{
+    static SOCKET peers[PLACES + LATE];
+    const unsigned char *bytes = bytes_of(service);
+    const size_t whole = whole_units(service, 100);
+
+    for (int i = 0; i < LEAVERS && !in_trouble(); i++)
+        leave(server->port, service, i);
+    Sleep(200);
+    for (int i = 0; i < PLACES + LATE; i++)
+        peers[i] = in_trouble() ? INVALID_SOCKET : connect_peer(server->port);
+    for (int i = 0; i < PLACES + LATE && !in_trouble(); i++)
+        send_all(peers[i], bytes, whole);
+    for (int i = 0; i < PLACES + LATE && !in_trouble(); i++) {
+        /* From the 61st on each may have to wait until one that was served has left. */
+        if (i >= PLACES) {
+            closesocket(peers[i - PLACES]);
+            peers[i - PLACES] = INVALID_SOCKET;
+        }
+        if (wait_for_socket(peers[i], READABLE, (DWORD)patience_ms) == 0)
+            trouble(TIMED_OUT, "is each place given back, and what makes the server accept again?",
+                    i < PLACES ? "%d clients have come and left; then 60 came at once, and client "
+                                 "%d of them was not served"
+                               : "%d clients have come and left; then 90 came, and client %d of "
+                                 "them was not served when another one had left",
+                    (int)LEAVERS, i + 1);
+        else if ((service->opens == NULL || service->opens(peers[i])) &&
+                 receive_exactly(peers[i], bytes, whole) && i % 2 == 0) {
+            shutdown(peers[i], SD_SEND);
+            receive_service_end(peers[i], service, whole);
+        }
+    }
+    end_peers(peers, PLACES + LATE);
+}
+
+/* ---- idle, leaks, stop --------------------------------------------------------------------- */
+
+void service_sleeps(struct server *server, const struct service *service)
+{
+    enum { PEERS = 3, SLEEP_MS = 900 };
+    SOCKET peers[PEERS] = {INVALID_SOCKET, INVALID_SOCKET, INVALID_SOCKET};
+
+    expect_sleep(server, SLEEP_MS);
+    for (int i = 0; i < PEERS && !in_trouble(); i++)
+        peers[i] = service_connect(server->port, service);
+    if (!in_trouble() && exchange(peers[0], bytes_of(service), whole_units(service, 5000), 5000) &&
+        (service->unit < 5 || send_all(peers[1], bytes_of(service), 5))) /* and no more */
+        expect_sleep(server, SLEEP_MS);
+    end_peers(peers, PEERS);
+    if (!in_trouble())
+        expect_sleep(server, SLEEP_MS);
+}
+
+static void compare(const struct measurement *before, const struct measurement *after,
+                    const char *after_what)
+{
+    enum { MOST_HANDLES = 10, MOST_MEMORY = 768 * 1024 };
+
+    if (after->handles > before->handles + MOST_HANDLES)
+        trouble(FAILED, "what is closed when a client leaves?",
+                "expected as many handles as before, found %u before and %u after %s",
+                before->handles, after->handles, after_what);
+    else if (after->memory > before->memory + MOST_MEMORY)
+        trouble(FAILED, "what is freed, and when?",
+                "expected as much memory as before, found %llu KiB before and %llu KiB after %s",
+                before->memory >> 10, after->memory >> 10, after_what);
+}
+
+void service_leaks_nothing(const struct service *service)
+{
+    enum { WARM_UP = 100, CLIENTS = 600, MESSAGES = 1500 };
+    const unsigned char *bytes = bytes_of(service);
+    struct measurement before = {0, 0, 0}, after = {0, 0, 0};
+    const size_t whole = whole_units(service, 100);
+    struct server server;
+    bool measured = true;
+
+    if (!start_server(&server, "--quiet"))
+        return;
+    for (int i = 0; i < WARM_UP + CLIENTS && !in_trouble(); i++) {
+        if (i == WARM_UP)
+            measured = measure_server(&server, &before);
+        if (i % 4 == 3)
+            leave(server.port, service, i / 4);
+        else
+            service_visit(server.port, service, 100, 100);
+    }
+    Sleep(200); /* the server may still be closing the last one */
+    measured = measured && measure_server(&server, &after);
+    if (measured)
+        compare(&before, &after, "600 clients");
+
+    SOCKET peer = in_trouble() ? INVALID_SOCKET : service_connect(server.port, service);
+    for (int i = 0; i < WARM_UP + MESSAGES && peer != INVALID_SOCKET && !in_trouble(); i++) {
+        if (i == WARM_UP)
+            measured = measured && measure_server(&server, &before);
+        exchange(peer, bytes, whole, whole);
+    }
+    measured = measured && measure_server(&server, &after);
+    if (!measured)
+        cannot_measure(&server);
+    else if (!in_trouble())
+        compare(&before, &after, "1,500 messages on one connection");
+    close_peer(peer);
+    stop_server(&server);
+}
+
+struct talker {
+    SOCKET peer;
+    const unsigned char *bytes;
+};
+
+/* Sends and reads until the server ends the connection. */
+static DWORD WINAPI keep_sending(void *parameter)
+{
+    struct talker *talker = parameter;
+    char bytes[4096];
+    size_t sent = 0;
+
+    for (double end = now_ms() + 2.0 * patience_ms; now_ms() < end;) {
+        size_t left = SERVICE_SIZE - sent;
+        int n = send(talker->peer, (const char *)talker->bytes + sent,
+                     left < sizeof bytes ? (int)left : (int)sizeof bytes, 0);
+        if (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK)
+            break;
+        sent = n > 0 ? (sent + (size_t)n) % SERVICE_SIZE : sent;
+        wait_for_socket(talker->peer, READABLE, 20);
+        n = recv(talker->peer, bytes, sizeof bytes, 0);
+        if (n == 0 || (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK))
+            break;
+    }
+    return 0;
+}
+
+void service_stops(const struct service *service)
+{
+    enum { SILENT, NEW, LAZY, HALF_CLOSED, INCOMPLETE, BUSY, COUNT };
+    const unsigned char *bytes = bytes_of(service);
+    SOCKET peers[COUNT] = {INVALID_SOCKET, INVALID_SOCKET, INVALID_SOCKET,
+                           INVALID_SOCKET, INVALID_SOCKET, INVALID_SOCKET};
+    struct server server;
+
+    if (!start_server(&server, "--quiet"))
+        return;
+    for (int i = 0; i < COUNT && !in_trouble(); i++)
+        peers[i] = i == NEW ? connect_peer(server.port) : service_connect(server.port, service);
+    if (!in_trouble()) {
+        struct talker talker = {peers[BUSY], bytes};
+        exchange(peers[SILENT], bytes, whole_units(service, 1000), 1000);
+        send_all(peers[INCOMPLETE], bytes, 3);
+        fill(peers[LAZY], bytes, SERVICE_SIZE);
+        fill(peers[HALF_CLOSED], bytes, SERVICE_SIZE);
+        shutdown(peers[HALF_CLOSED], SD_SEND);
+        HANDLE thread = CreateThread(NULL, 0, keep_sending, &talker, 0, NULL);
+        if (thread == NULL)
+            fail((int)GetLastError(), "CreateThread");
+        Sleep(200);
+        stop_server(&server);
+        WaitForSingleObject(thread, INFINITE);
+        CloseHandle(thread);
+    } else {
+        stop_server(&server);
+    }
+    end_peers(peers, COUNT);
+}
