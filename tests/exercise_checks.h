@@ -42,8 +42,8 @@ void expect_no_leak(const char *options, void (*visit)(int port, int number));
 /* A check: the same with clients that send, and get the same back. */
 void echo_leaks_nothing(void);
 
-/* A check: one client sends, and gets the same back, so often that what is not freed after a receive
- * shows. */
+/* A check: one client sends, and gets the same back, so often that what is not freed after a
+ * receive shows. */
 void receives_leak_nothing(struct server *server);
 
 /* A check: there are more clients than one wait has places for. Each of them is served, at the

@@ -1,6 +1,7 @@
 /*
- * service_checks.h - what every server promises, for exercises whose service is an echo and a little
- * more: something comes before the echo, something after it, or not every byte comes back at once.
+ * service_checks.h - what every server promises, for exercises whose service is an echo and a
+ * little more: something comes before the echo, something after it, or not every byte comes back at
+ * once.
  *
  * Each check works with --quiet and relies on nothing that a server narrates.
  */
