@@ -4,6 +4,7 @@
 #
 #   ./build.sh demo                          as build.bat demo; likewise every other verb
 #   ./build.sh test                          build.bat test with gcc, then with cl, then tests/linux
+#   ./build.sh test all                      the same, with the scripts that take long
 #   ./build.sh run ch21 server --quiet 9190  starts a program; Ctrl+C stops it in order
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
@@ -149,11 +150,12 @@ count_closing_line() {
 }
 
 # tests/linux, some side by side, because the scripts mostly wait; but not all, because they also measure how
-# long something takes. The longest come first.
+# long something takes. The longest come first. Some run only in "test all", so that a test ends within ten minutes.
 test_scripts() {
-    local scripts=(tests/linux/{steps,homework,build,docs}_test.sh) logs=() runs=() i keeper slots
+    local scripts=(tests/linux/{steps,homework,docs,build,cmake,console,timeline,verifier,warnings}_test.sh)
+    local logs=() runs=() i keeper slots
     for i in tests/linux/*_test.sh; do
-        [[ " ${scripts[*]} " == *" $i "* ]] || scripts+=("$i")
+        [ -z "$test_all" ] || [[ " ${scripts[*]} " == *" $i "* ]] || scripts+=("$i")
     done
     # A cmd that reads a pipe keeps Wine running, so that not each of their many calls of build.sh has to
     # see to it.
@@ -163,7 +165,7 @@ test_scripts() {
     # Who has taken a letter out of the pipe may run.
     rm -f build/linux/slots && mkfifo build/linux/slots
     exec {slots}<>build/linux/slots
-    printf '%.0s.' $(seq $((2 * $(nproc)))) >&"$slots"
+    printf '%.0s.' $(seq $((3 * $(nproc)))) >&"$slots"
     for i in "${!scripts[@]}"; do
         logs[i]=build/linux/$(basename "${scripts[i]}" .sh).log
         : >"${logs[i]}"
@@ -224,6 +226,7 @@ check_names() {
 compiler=
 options=
 verb=
+test_all=
 words=()
 while [ $# -gt 0 ]; do
     case ${1,,} in
@@ -236,6 +239,7 @@ while [ $# -gt 0 ]; do
         break
         ;;
     test | bench | clean) verb=${1,,} ;;
+    all) if [ "$verb" = test ]; then test_all=yes; else words+=("$1"); fi ;;
     *) words+=("$1") ;;
     esac
     shift

@@ -30,7 +30,7 @@ links() { grep -oE '\]\([^)#]+\)' "$1" | sed 's/^](//; s/)$//; s/\.ko\.md$/.md/'
 
 # ---- both languages ------------------------------------------------------------------------------
 
-mapfile -t documents < <(find . -path ./build -prune -o -name '*.md' ! -name '*.ko.md' ! -name CONTRIBUTING.md -print |
+mapfile -t documents < <(find . -path ./build -prune -o -name '*.md' ! -name '*.ko.md' ! -name CONTRIBUTING.md ! -name checks.md -print |
     sed 's:^\./::' | LC_ALL=C sort)
 for english in "${documents[@]}"; do
     korean=${english%.md}.ko.md

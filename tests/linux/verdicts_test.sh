@@ -9,6 +9,8 @@ source tests/linux/report.sh
 copy_repository "$scratch/copy"
 root=$scratch/copy
 cd "$root" || exit 1
+# Four checks of UPPER are enough here.
+sed -i '/4 MiB of any bytes/,/{0},/{/4 MiB\|{0},/!d}; /\.reused = {/,/},/c\    .reused = {NULL},' course/homework/UPPER/UPPER.c
 rm ch*/*client.c ch*/select_server.c # not needed, and slow
 source tests/linux/environment.sh
 
@@ -169,7 +171,7 @@ cp ch21_event_select/server.c my_two/
 ./build.sh gcc strict check my_two UPPER >second.log 2>&1 </dev/null
 wait $first
 report "two checks of a folder at once, the first one of two exercises" "$(
-    grep -q '^[0-9]*/7$' first.log && grep -qx 4/4 first.log || tail -n 20 first.log
+    grep -q '^[0-9]*/[0-9]*$' first.log && grep -qx 4/4 first.log || tail -n 20 first.log
     grep -qx 1/4 second.log || tail -n 20 second.log
     ls -d build/check_* 2>/dev/null
 )"
