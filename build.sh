@@ -155,7 +155,7 @@ test_scripts() {
     local scripts=(tests/linux/{steps,homework,docs,build,cmake,console,timeline,verifier,warnings}_test.sh)
     local logs=() runs=() i keeper slots
     for i in tests/linux/*_test.sh; do
-        [ -z "$test_all" ] || [[ " ${scripts[*]} " == *" $i "* ]] || scripts+=("$i")
+        [ -z "$TEST_ALL" ] || [[ " ${scripts[*]} " == *" $i "* ]] || scripts+=("$i")
     done
     # A cmd that reads a pipe keeps Wine running, so that not each of their many calls of build.sh has to
     # see to it.
@@ -226,7 +226,7 @@ check_names() {
 compiler=
 options=
 verb=
-test_all=
+export TEST_ALL=
 words=()
 while [ $# -gt 0 ]; do
     case ${1,,} in
@@ -239,7 +239,7 @@ while [ $# -gt 0 ]; do
         break
         ;;
     test | bench | clean) verb=${1,,} ;;
-    all) if [ "$verb" = test ]; then test_all=yes; else words+=("$1"); fi ;;
+    all) if [ "$verb" = test ]; then export TEST_ALL=yes; else words+=("$1"); fi ;;
     *) words+=("$1") ;;
     esac
     shift

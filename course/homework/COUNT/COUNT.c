@@ -170,15 +170,18 @@ static void count_side_by_side(struct server *server)
 static long long summary_bytes(const struct server *server, int *clients)
 {
     const struct capture *output = &server->process.output;
-    static const char word[] = "summary: ";
+    static const char word[] = "summary: ", middle[] = " clients served, ";
     long long bytes = -1;
 
     for (size_t i = 0; i + strlen(word) < output->length; i++) {
-        long long number;
-        if (memcmp(output->bytes + i, word, strlen(word)) == 0 &&
-            sscanf(output->bytes + i + strlen(word), "%d clients served, %lld", clients, &number) ==
-                2)
-            bytes = number;
+        if (memcmp(output->bytes + i, word, strlen(word)) != 0)
+            continue;
+        char *end;
+        long number = strtol(output->bytes + i + strlen(word), &end, 10);
+        if (strncmp(end, middle, strlen(middle)) != 0)
+            continue;
+        *clients = (int)number;
+        bytes = strtoll(end + strlen(middle), NULL, 10);
     }
     return bytes;
 }
