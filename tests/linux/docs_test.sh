@@ -9,6 +9,7 @@ source tests/linux/report.sh
 # In a copy: the commands of the documents make folders.
 copy_repository "$scratch/copy"
 cd "$scratch/copy" || exit 1
+shorten_exercises
 ./build.sh help >/dev/null # prepares the compilers
 root=$PWD
 source tests/linux/environment.sh
