@@ -200,7 +200,7 @@ FILE *client_narration_stream(void);
  * touches neither of them again before next_line. After length 0 nothing more is read. input must
  * exist until the program ends, because the thread may wait for the keyboard until then. Typed text
  * becomes UTF-8, whatever the console's code page is. Ctrl+Z ends the input, also within a line:
- * what stands before it is a last line without a line end. Unless input comes from a console, bytes
+ * what comes before it is a last line without a line end. Unless input comes from a console, bytes
  * pass unchanged, and standard output becomes binary. If the thread cannot start or read, the
  * program ends with status 1. */
 void start_input(struct input *input, void (*ready)(void));

@@ -169,6 +169,6 @@ void say(const char *text, ...)
         va_start(arguments, text);
         vfprintf(report, text, arguments);
         va_end(arguments);
-        fflush(report); /* what stands there if the run is interrupted */
+        fflush(report); /* what is there if the run is interrupted */
     }
 }

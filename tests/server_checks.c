@@ -640,7 +640,7 @@ const struct check server_checks[] = {
      .talk = two_thousand_in_a_row,
      .options = "--quiet"},
     {.name = "a mixed storm of 40 clients", .talk = mixed_storm, .options = "--quiet"},
-    {.name = "busy clients starve nobody",
+    {.name = "busy clients do not starve a quiet one",
      .talk = busy_clients_starve_nobody,
      .options = "--quiet"},
     {.name = "idle costs no CPU", .talk = idle_costs_nothing, .options = "--quiet"},

@@ -6,7 +6,7 @@
  *
  * The exercises are the folders of course\homework, and what is done of them is in the reports that
  * check.exe writes into build, so the current folder must be the top of the repository. FOLDER is
- * where the student works; it stands in the command for the next hint. Goals and hints are in
+ * where the student works; it is part of the command for the next hint. Goals and hints are in
  * Korean where Windows is, or as the last word says.
  *
  * Exit status: 0; 1 if a statement cannot be read; 2 for a wrong command line.

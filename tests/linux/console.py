@@ -1,7 +1,7 @@
 """console.py SESSION PROGRAM - a client at a console: types into it, and plays its server.
 
 The console is Wine's, on a pseudo-terminal. The server answers a line with other text of the same
-length, so that what stands on the screen cannot be what was typed. What is wrong is printed; nothing
+length, so that what is on the screen cannot be what was typed. What is wrong is printed; nothing
 is a pass. Used by console_test.sh; the session batch by grade_test.sh.
 """
 import fcntl
@@ -171,7 +171,7 @@ def long_line(program):
 
 
 def control_z(program):
-    """At the start of a line Ctrl+Z is the end; within one, what stands before it is still sent."""
+    """At the start of a line Ctrl+Z is the end; within one, what comes before it is still sent."""
     for keys, wire in [("hi/^/never/", b"hi\n"), ("hi/ab^cd/never/", b"hi\nab")]:
         server = Server({b"hi": b"yo\n"}, one_by_one=False)
         client = Client("feed.exe", "console", keys, program, "--quiet", "127.0.0.1", str(server.port))

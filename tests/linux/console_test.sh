@@ -34,7 +34,7 @@ done
 wait
 for chapter in "${chapters[@]}"; do
     report "$chapter: Korean is sent as UTF-8, and can be read when it comes back in pieces" "$(cat "$scratch/letters.$chapter")"
-    report "$chapter: Ctrl+Z ends it, and what stands before it in the line is sent" "$(cat "$scratch/control_z.$chapter")"
+    report "$chapter: Ctrl+Z ends it, and what comes before it in the line is sent" "$(cat "$scratch/control_z.$chapter")"
     report "$chapter: Ctrl+C ends it, and sends nothing" "$(cat "$scratch/control_c.$chapter")"
 done
 report "an empty write into a pipe is not the end" "$(cat "$scratch/empty_write")"

@@ -1,7 +1,7 @@
 /*
  * operations.h - overlapped operations. A part of verifier.c.
  *
- * The verifier stands where Windows' kernel does. It begins the real operation with an OVERLAPPED
+ * The verifier takes the place of Windows' kernel. It begins the real operation with an OVERLAPPED
  * and with buffers of its own; a thread of its own takes the completion (system.h), and only then
  * are the program's buffer and OVERLAPPED written, and the program is notified. So it knows at each
  * moment what belongs to the system and what the program may touch, and it decides when an

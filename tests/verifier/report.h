@@ -31,7 +31,7 @@ enum rule {
     RULE_UNKNOWN_SOCKET = 38,  /* a socket is one that Winsock has given out */
 };
 
-/* Where a call stands in the program's source. */
+/* The place of a call in the program's source. */
 struct place {
     const char *call; /* WSARecv */
     const char *file;

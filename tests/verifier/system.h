@@ -1,5 +1,5 @@
 /*
- * system.h - the thread that stands for the kernel: it takes the real completions, and notifies the
+ * system.h - the thread that plays the kernel: it takes the real completions, and notifies the
  * program when it is time. A part of verifier.c.
  */
 

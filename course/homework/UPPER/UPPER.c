@@ -117,6 +117,6 @@ const struct exercise UPPER = {
     .name = "UPPER",
     .options = "",
     .checks = upper_checks,
-    .reused = {"bytes and end together", "50 resets", "never reads", "starve nobody",
+    .reused = {"bytes and end together", "50 resets", "never reads", "do not starve a quiet one",
                "idle costs no CPU", "Ctrl+C"},
 };
