@@ -33,7 +33,7 @@ void service_load(const struct service *service);
 /* Bytes and shutdown come together, also while the client does not read yet. */
 void service_half_close(struct server *server, const struct service *service);
 
-/* A client that does not read costs little, holds up nobody, and gets everything when it reads. */
+/* A client that does not read costs little, delays no other, and gets everything when it reads. */
 void service_reads_late(struct server *server, const struct service *service);
 
 /* 6 clients that fill everything, shut down, and read after that: everything that is whole comes

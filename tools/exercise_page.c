@@ -101,7 +101,7 @@ static bool read_level(struct statement *statement)
 }
 
 /* The line before the hint with this number: <details><summary>Hint 1</summary>. NULL: there is
- * none. *word is what stands before the number, of *word_length bytes. */
+ * none. *word is what comes before the number, of *word_length bytes. */
 static const char *find_summary(const char *text, int number, const char **word, int *word_length)
 {
     static const char beginning[] = "<details><summary>";

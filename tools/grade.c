@@ -501,9 +501,9 @@ static HANDLE open_inherited(const char *path, DWORD access, DWORD disposition)
                        disposition, FILE_ATTRIBUTE_NORMAL, NULL);
 }
 
-/* Starts it with its output in a file: unlike a pipe, a program that keeps it open cannot delay us. It
- * begins when it is in its job, so that the job has all its children. On failure GetLastError tells
- * why. */
+/* Starts it with its output in a file: unlike a pipe, a program that keeps it open cannot delay us.
+ * It begins when it is in its job, so that the job has all its children. On failure GetLastError
+ * tells why. */
 static bool start(struct run *run, const char *command, const char *output_path)
 {
     enum { ATTEMPTS = 5, PAUSE_MS = 200 };

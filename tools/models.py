@@ -6,7 +6,7 @@ For maintainers; python3 and nothing else.
     tools/models.py --check   says which of them are not as this program draws them
 
 model.svg: a panel has lanes; a lane has bars (kind, from, to, text) on a time axis from 0 to 100.
-The text stands above its bar, or with ">" behind it. An arrow goes from one lane to another at a
+The text is above its bar, or with ">" behind it. An arrow goes from one lane to another at a
 moment. The other pictures show the finished server of the chapter: boxes with lines of text, the
 first of them a name, and arrows. A red arrow is a notification.
 """

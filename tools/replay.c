@@ -10,7 +10,7 @@
  * nothing if it cannot be told.
  *
  * The page is tools\replay.html; the run is put into it as JSON. It is data there and nothing else:
- * no text of a log, a source or a lesson can end the element in which it stands.
+ * no text of a log, a source or a lesson can end the element that it is in.
  *
  * Exit status: 0, or 1 if a log cannot be read, is no narration, or is damaged; the message names
  * the line.
@@ -187,7 +187,7 @@ static void put_string(const char *text)
         size_t length = length_of_character(text);
         char escaped[8];
         if (length == 0)
-            put("\xef\xbf\xbd"); /* not UTF-8: the character that stands for such bytes */
+            put("\xef\xbf\xbd"); /* not UTF-8: the character for such bytes */
         else if (*text == '"' || *text == '\\')
             put(*text == '"' ? "\\\"" : "\\\\");
         else if ((unsigned char)*text < ' ' || *text == '<' || *text == '\x7f') {

@@ -100,7 +100,7 @@ for document in "$rules" "${rules%.md}.ko.md"; do
             <(awk '/^### Rule/ { rule = $3; sub(/:/, "", rule) } /^## / { rule = "" } /^```c$/ { print rule }' "$document")
     )"
 done
-# A case is a function with its name in the table, and what stands between it and the case before.
+# A case is a function with its name in the table, and what is between it and the case before.
 report "$rules: the examples stand in rules.c, in a case of their rule" "$(
     perl -0777 -ne '
         my $all = $_; my %rule;

@@ -5,7 +5,7 @@
  *   feed console TEXT COMMAND ...    presses the keys of TEXT at the console; ^ is Ctrl+Z
  *   feed pipe TEXT COMMAND ...       writes TEXT into a pipe, letter by letter; ^ is an empty write
  *
- * In TEXT a / stands for the end of a line.
+ * In TEXT a / is the end of a line.
  */
 #include <stdio.h>
 #include <string.h>

@@ -23,7 +23,7 @@ int __cdecl _initterm_e(function_with_status *first, function_with_status *last)
 void __cdecl _initterm(function *first, function *last);
 
 /* The linker sorts these sections by name: what the C library wants to have called at the start and
- * at the end stands between each two. */
+ * at the end is between each two. */
 #pragma section(".CRT$XCA", long, read)
 #pragma section(".CRT$XCZ", long, read)
 #pragma section(".CRT$XIA", long, read)
