@@ -3,8 +3,8 @@
 # (Debian's packages), and runs build.bat itself under Wine's cmd. Everything it makes is in build/.
 #
 #   ./build.sh demo                          as build.bat demo; likewise every other verb
-#   ./build.sh test                          build.bat test with gcc, then with cl, then tests/linux
-#   ./build.sh test all                      the same, with the scripts that take long
+#   ./build.sh test                          build.bat test with gcc, then with cl, then nine of tests/linux
+#   ./build.sh test all                      the same, with all scripts of tests/linux and all exercises
 #   ./build.sh run ch21 server --quiet 9190  starts a program; Ctrl+C stops it in order
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1

@@ -78,7 +78,7 @@ bool stop_and_keep_output(struct server *server)
     DWORD status = 0;
 
     if (!press_ctrl_c(&server->process))
-        trouble(NO_CHANCE, "does this program have a console?", "Ctrl+C could not be sent");
+        stop_server(server); /* says why */
     else if (!wait_for_exit(&server->process, (DWORD)patience_ms, &status))
         trouble(TIMED_OUT, "the stop event in the wait; what stop_serving waits for",
                 "the server did not end within %d s after Ctrl+C", patience_ms / 1000);

@@ -72,9 +72,11 @@ void stop_and_count(struct server *server, int clients, long long bytes)
         stop_server(server);
         return;
     }
-    if (!press_ctrl_c(process))
-        trouble(NO_CHANCE, "does this program have a console?", "Ctrl+C could not be sent");
-    else if (!wait_for_exit(process, (DWORD)patience_ms * (verified ? 2 : 1), &status))
+    if (!press_ctrl_c(process)) {
+        stop_server(server); /* says why */
+        return;
+    }
+    if (!wait_for_exit(process, (DWORD)patience_ms, &status))
         trouble(TIMED_OUT, "what stop_serving waits for",
                 "the server did not end within %d s after Ctrl+C", patience_ms / 1000);
     else if (status != 0)

@@ -37,7 +37,7 @@ static const char *meaning_of_status(DWORD status)
         {0xC0000008, "an invalid handle: one that has been closed, or never was one"},
         {0xC000001D, "illegal instruction: it ran into what is no code"},
         {0xC0000094, "division by zero"},
-        {0xC0000096, "illegal instruction: it ran into what is no code"},
+        {0xC0000096, "privileged instruction: it ran into what is no code"},
         {0xC00000FD, "stack overflow: a function that calls itself without an end, or arrays that "
                      "are too large for the stack"},
         {0xC0000135, "a DLL that it needs is missing"},

@@ -2,7 +2,7 @@
 # broken_test.sh - proves that the verifier catches broken servers: each patch of tests/verifier/broken is
 # applied to its chapter, and the verified server fails the check that the patch names, with the rule that it
 # names. Where a kind of unkindness is needed for that, the broken server passes without it, and the unbroken
-# one passes with it. The last line: N passed, N failed. Started by build.sh test, which has built the checks.
+# one passes with it. The last line: N passed, N failed. Started by build.sh test all, which has built the checks.
 #
 # The first lines of a patch:
 #     # chapter: the folder of the server

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # grade_test.sh - checks build.bat grade on a class of submissions as they come: right, wrong, crashing, not
 # compiling, with a child process, in folders with odd names; and hints at a console. The last
-# line: N passed, N failed. Started by build.sh test.
+# line: N passed, N failed. Started by build.sh test all.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 group=grade

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # replay_test.sh - checks tools/replay.c and its page: real runs of all chapters in a real browser, the
 # places in a log, a hostile source and log, bad and long logs. The last line: N passed, N failed.
-# Started by build.sh test. As root it installs Debian's chromium; axe-core from npm is used if it is there.
+# Started by build.sh test all. As root it installs Debian's chromium; axe-core from npm is used if it is there.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 root=$PWD

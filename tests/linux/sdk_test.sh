@@ -3,7 +3,7 @@
 # package, with clang's cl driver and the flags of build.bat, for x64, x86 and ARM64. For x64 the programs are
 # linked with the SDK's libraries, Microsoft's C library among them, and a server and a client of each chapter
 # talk under Wine. What comes with cl.exe and not with the SDK is in the folder vcruntime. The last line:
-# N passed, N failed. Started by build.sh test. Without dotnet or NuGet, or unless it is asked for, it is skipped.
+# N passed, N failed. Started by build.sh test all. Without dotnet or NuGet, or unless it is asked for, it is skipped.
 #
 # The SDK has 1 GB. With WINDOWS_SDK=yes it is downloaded once, into build/linux/sdk, and used as its license
 # allows: to test programs for Windows. Nothing of it becomes a part of the repository.

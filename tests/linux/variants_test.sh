@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # variants_test.sh - proves that the checks of an exercise tell right from wrong: each patch of its folder wrong
 # makes a server that fails the check that the patch names, each patch of its folder right one that passes them
-# all. The last line: N passed, N failed. Started by build.sh test, which has built the checks; that takes a
+# all. The last line: N passed, N failed. Started by build.sh test all, which has built the checks; that takes a
 # sample, another one each day: one wrong and one right variant of each third exercise. By hand, after a build.sh test
 # or a build.sh check of any exercise:
 #

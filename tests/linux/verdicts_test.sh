@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # verdicts_test.sh - checks what check.exe says about a server: each one below is the solution of UPPER
 # with one change, and gets the verdict that names its cause. The last line: N passed, N failed.
-# Started by build.sh test.
+# Started by build.sh test all.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 group=verdicts

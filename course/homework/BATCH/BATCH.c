@@ -157,7 +157,7 @@ static void batch_stop_together(void)
         LeaveCriticalSection(&server.process.output.lock);
         DWORD status = 0;
         if (!pressed)
-            trouble(NO_CHANCE, "does this program have a console?", "Ctrl+C could not be sent");
+            stop_server(&server); /* says why */
         else if (!in_trouble() && !wait_for_exit(&server.process, (DWORD)patience_ms, &status))
             trouble(TIMED_OUT, "one call may take several stop packets, and others behind them",
                     "the server did not end within %d s after Ctrl+C", patience_ms / 1000);
