@@ -351,7 +351,7 @@ int verifier_WSAEnumNetworkEvents(VERIFIER_AT, SOCKET socket, WSAEVENT event,
     }
     if (closed) {
         events->lNetworkEvents &= ~FD_CLOSE;
-        if (!record->close_announced) {
+        if (!record->close_announced || record->was_reset) { /* a reset may follow an end */
             events->lNetworkEvents |= FD_CLOSE;
             events->iErrorCode[FD_CLOSE_BIT] = record->was_reset ? WSAECONNABORTED : 0;
         }

@@ -446,7 +446,8 @@ static void compare_with_others(const struct operation *operation)
         if (is_buffer_in_use(operation, other))
             broken(RULE_IN_PROGRESS, &operation->place,
                    "is given the buffer of an operation in progress, begun by", &other->place);
-        if (other->socket == operation->socket && other->kind == operation->kind &&
+        if (other->socket == operation->socket &&
+            other->socket_number == operation->socket_number && other->kind == operation->kind &&
             other->kind <= SEND && other->stage < NOTIFIED && other->thread != operation->thread)
             broken(RULE_ONE_THREAD, &operation->place,
                    "begins while another thread's is in progress on this socket, begun by",
@@ -784,7 +785,10 @@ int verifier_WSASend(VERIFIER_AT, SOCKET socket, WSABUF *buffers, DWORD count, D
 static bool is_socket(HANDLE handle)
 {
     take_lock();
-    bool known = find_socket((SOCKET)handle) != NULL;
+    /* A closed one is still a socket, unless its number belongs to another handle now. */
+    const struct socket_record *record = find_socket((SOCKET)handle);
+    DWORD flags;
+    bool known = record != NULL && (record->open || !GetHandleInformation(handle, &flags));
     release_lock();
     return known;
 }

@@ -91,10 +91,11 @@ static void *own_memory(size_t size)
 
 static struct thread *this_thread(void)
 {
+    DWORD error = GetLastError(); /* TlsGetValue clears it */
     struct thread *thread = TlsGetValue(thread_slot);
+    SetLastError(error);
     if (thread != NULL)
         return thread;
-    DWORD error = GetLastError();
     thread = own_memory(sizeof *thread);
     thread->id = GetCurrentThreadId();
     DuplicateHandle(GetCurrentProcess(), GetCurrentThread(), GetCurrentProcess(), &thread->handle,

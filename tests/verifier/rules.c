@@ -1029,6 +1029,14 @@ static void event_left_open(bool breaks)
 static void port_left_open(bool breaks)
 {
     HANDLE port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0); /* RULE */
+    OVERLAPPED *overlapped;
+    ULONG_PTR key;
+    DWORD bytes;
+
+    /* The verifier must not change what a failed call leaves behind. */
+    must(!GetQueuedCompletionStatus(port, &bytes, &key, &overlapped, 0) &&
+             GetLastError() == WAIT_TIMEOUT,
+         "a port without packets");
     if (!breaks)
         CloseHandle(port);
 }
