@@ -298,7 +298,7 @@ static void check_outcome(struct client *client, const char *call, int result)
         return;
     }
     operations_pending++;
-    narrate(client->number, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
+    narrate(client->number, call, error == 0 ? "completed" : "pending (WSA_IO_PENDING)");
 }
 
 /* Step 6: late clients wait in the listener's backlog until there is a place for them. */

@@ -289,7 +289,7 @@ static enum outcome check_outcome(struct client *client, const char *call, int r
         return FAILED;
     }
     operations_pending++;
-    narrate(client->number, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
+    narrate(client->number, call, error == 0 ? "completed" : "pending (WSA_IO_PENDING)");
     return error == 0 ? DONE : PENDING;
 }
 

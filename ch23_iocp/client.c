@@ -255,7 +255,7 @@ static void check_outcome(const char *call, const char *tried, int result)
     int error = result == 0 ? 0 : WSAGetLastError();
     if (error != 0 && error != WSA_IO_PENDING)
         fail(error, "%s %s", tried, server);
-    narrate(0, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
+    narrate(0, call, error == 0 ? "completed" : "pending (WSA_IO_PENDING)");
 }
 
 /* The thread that reads standard input calls this when a line is there: any program may queue

@@ -366,7 +366,7 @@ static enum outcome check_outcome(int number, const char *call, int result)
         narrate_failure(number, call, error);
         return FAILED;
     }
-    narrate(number, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
+    narrate(number, call, error == 0 ? "completed" : "pending (WSA_IO_PENDING)");
     return error == 0 ? DONE : PENDING;
 }
 

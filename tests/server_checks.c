@@ -183,7 +183,7 @@ static void many_at_once(void)
     int count = limit == 0 ? WITHOUT_LIMIT : limit;
     if (count < AT_LEAST || count > MOST_PEERS)
         trouble(FAILED, "the limit that the server announces",
-                "expected from %d to %d clients at once, found \"at most %d\"", AT_LEAST,
+                "expected from %d to %d clients at the same time, found \"at most %d\"", AT_LEAST,
                 MOST_PEERS, count);
     else
         talk_all(server.port, peers, count);
@@ -630,7 +630,7 @@ const struct check server_checks[] = {
      .talk = never_reads,
      .options = "--quiet"},
     {.name = "a client that reads late gets everything", .talk = reads_late, .options = "--quiet"},
-    {.name = "as many clients at once as promised", .run = many_at_once},
+    {.name = "as many clients at the same time as promised", .run = many_at_once},
     {.name = "clients beyond the limit wait, and are served",
      .talk = beyond_the_limit,
      .options = ""},

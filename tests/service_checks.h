@@ -27,7 +27,8 @@ SOCKET service_connect(int port, const struct service *service);
  * end, closes. Returns how many bytes came back, or 0 after noting trouble. */
 size_t service_visit(int port, const struct service *service, size_t length, size_t piece);
 
-/* 8 clients at once, with small and large pieces. The summary must name all clients and bytes. */
+/* 8 clients at the same time, in small and large pieces. The summary must name all clients and
+ * bytes. */
 void service_load(const struct service *service);
 
 /* Bytes and shutdown come together, also while the client does not read yet. */

@@ -4,7 +4,7 @@
 /* An operation of ours, with an event of its own. */
 struct operation {
     WSAOVERLAPPED overlapped;
-    int error; /* 0: done at once; WSA_IO_PENDING; or another one: failed */
+    int error; /* 0: completed immediately; WSA_IO_PENDING; or another one: failed */
 };
 
 static void prepare(struct operation *operation)
@@ -405,8 +405,8 @@ const struct statement statements_22[] = {
      .sentence = "While the transfer goes on, WSASend has given SOCKET_ERROR and WSA_IO_PENDING.",
      .play = pending},
     {.number = "22.7",
-     .sentence =
-         "(Not in the notes:) a transfer that is done at once gives 0, and signals all the same.",
+     .sentence = "(Not in the notes:) a transfer that completes immediately gives 0, and signals "
+                 "all the same.",
      .play = done_at_once},
     {.number = "22.8",
      .sentence = "When the transfer is complete, the event in its OVERLAPPED is signalled.",

@@ -125,7 +125,7 @@ static void skip_on_success(void)
     struct packet packet = take(port, PATIENCE_MS);
     observed(at_once == 0 && none.error == WAIT_TIMEOUT && pending == WSA_IO_PENDING &&
                  packet.succeeded,
-             "a receive done at once: no packet; one that was pending: a packet");
+             "a receive completed immediately: no packet; one that was pending: a packet");
     close_pair(pair);
     CloseHandle(port);
 }

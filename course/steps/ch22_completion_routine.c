@@ -396,7 +396,7 @@ static void receive(struct client *client)
         WSARecv(client->socket, &space, 1, NULL, &flags, &client->overlapped, receive_completed);
     if (result == SOCKET_ERROR && WSAGetLastError() != WSA_IO_PENDING)
         fail(WSAGetLastError(), "WSARecv");
-    narrate(client->number, "WSARecv", result == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
+    narrate(client->number, "WSARecv", result == 0 ? "completed" : "pending (WSA_IO_PENDING)");
 #else
     int result = WSARecv(client->socket, &space, 1, NULL, &flags, fresh_overlapped(client),
                          receive_completed);
@@ -572,7 +572,7 @@ static void check_outcome(struct client *client, const char *call, int result)
 #if STEP >= 8
     operations_pending++;
 #endif
-    narrate(client->number, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
+    narrate(client->number, call, error == 0 ? "completed" : "pending (WSA_IO_PENDING)");
 }
 
 #if STEP >= 6

@@ -5,7 +5,7 @@
  * Step 2: the next client, and the rest of a send
  * Step 3: an operation that fails is its client's own affair
  * Step 4: the three outcomes of a call
- * Step 5: one place to wait, and no wait for what is done at once
+ * Step 5: one place to wait, and no wait for what completes immediately
  * Step 6: a new client is one more event in the same wait
  * Step 7: many clients: an event and a buffer for each
  * Step 8: an orderly stop: cancel, wait, free
@@ -609,7 +609,7 @@ static bool operation_result(struct client *client, BOOL wait, DWORD *bytes)
 #if STEP < 4
     if (result == SOCKET_ERROR && WSAGetLastError() != WSA_IO_PENDING)
         fail(WSAGetLastError(), "%s", call);
-    narrate(client->number, call, result == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
+    narrate(client->number, call, result == 0 ? "completed" : "pending (WSA_IO_PENDING)");
 #endif
 #if STEP < 5
     if (WSAWaitForMultipleEvents(1, &client->event, FALSE, WSA_INFINITE, FALSE) == WSA_WAIT_FAILED)
@@ -666,7 +666,7 @@ static enum outcome check_outcome(struct client *client, const char *call, int r
 #if STEP >= 8
     operations_pending++;
 #endif
-    narrate(client->number, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
+    narrate(client->number, call, error == 0 ? "completed" : "pending (WSA_IO_PENDING)");
     return error == 0 ? DONE : PENDING;
 }
 #if STEP >= 6

@@ -740,7 +740,7 @@ static enum outcome check_outcome(int number, const char *call, int result)
 #endif
 #if STEP < 2
         fail(error, "WSARecv");
-    narrate(client->number, "WSARecv", error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
+    narrate(client->number, "WSARecv", error == 0 ? "completed" : "pending (WSA_IO_PENDING)");
 #elif STEP < 5
         fail(error, "%s", call);
 #else
@@ -755,7 +755,7 @@ static enum outcome check_outcome(int number, const char *call, int result)
     }
 #endif
 #if STEP >= 2
-    narrate(number, call, error == 0 ? "done at once" : "pending (WSA_IO_PENDING)");
+    narrate(number, call, error == 0 ? "completed" : "pending (WSA_IO_PENDING)");
 #endif
 #if STEP >= 5
     return error == 0 ? DONE : PENDING;

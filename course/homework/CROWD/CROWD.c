@@ -87,7 +87,7 @@ static void crowd_stop(void)
 }
 
 const struct check crowd_checks[] = {
-    {.name = "200 clients at once", .talk = crowd_at_once, .options = "--quiet"},
+    {.name = "200 clients at the same time", .talk = crowd_at_once, .options = "--quiet"},
     {.name = "150 leave and 150 come, three times", .talk = crowd_changes, .options = "--quiet"},
     {.name = "ten of 200 clients do not read, the others are served",
      .talk = crowd_lazy,

@@ -154,7 +154,7 @@ static const struct check duplex_checks[] = {
     {.name = "the next receive completes beside a pending send",
      .talk = duplex_receives_ahead,
      .options = ""},
-    {.name = "8 clients at once; the summary counts what they sent", .run = duplex_load},
+    {.name = "8 clients at the same time; the summary counts what they sent", .run = duplex_load},
     {.name = "bytes and shutdown together: everything comes back",
      .talk = duplex_half_close,
      .options = "--quiet"},

@@ -127,7 +127,7 @@ static const struct check farewell_checks[] = {
      .options = "--quiet"},
     {.name = "40 clients leave at the same time", .talk = farewell_to_all, .options = "--quiet"},
     {.name = "no farewell before the shutdown", .talk = farewell_not_before, .options = "--quiet"},
-    {.name = "8 clients at once; the summary counts what they sent", .run = farewell_load},
+    {.name = "8 clients at the same time; the summary counts what they sent", .run = farewell_load},
     {.name = "bytes and shutdown together: the echo, then the farewell",
      .talk = farewell_half_close,
      .options = "--quiet"},

@@ -216,7 +216,7 @@ static const struct check frame_checks[] = {
     {.name = "a length that is too long: the client is disconnected",
      .talk = frame_too_long,
      .options = "--quiet"},
-    {.name = "8 clients at once; the summary counts what came back", .run = frame_load},
+    {.name = "8 clients at the same time; the summary counts what came back", .run = frame_load},
     {.name = "a client that reads late gets everything, and costs little until then",
      .talk = frame_late,
      .options = "--quiet"},

@@ -153,7 +153,7 @@ static const struct check greeting_checks[] = {
     {.name = "a client that shuts down without a word is greeted",
      .talk = greeting_without_a_word,
      .options = "--quiet"},
-    {.name = "8 clients at once; the summary counts what they sent", .run = greeting_load},
+    {.name = "8 clients at the same time; the summary counts what they sent", .run = greeting_load},
     {.name = "half-close: everything comes back, then the end",
      .talk = greeting_half_close,
      .options = "--quiet"},

@@ -120,9 +120,10 @@ static void waiters_leak_nothing(void)
 }
 
 static const struct check waiters_checks[] = {
-    {.name = "200 clients at once; the summary counts what they sent", .run = waiters_count},
+    {.name = "200 clients at the same time; the summary counts what they sent",
+     .run = waiters_count},
     {.name = "150 leave and 150 come, three times", .talk = waiters_change, .options = "--quiet"},
-    {.name = "8 clients at once, with small and large pieces", .run = waiters_load},
+    {.name = "8 clients at the same time, with small and large pieces", .run = waiters_load},
     {.name = "bytes and shutdown together: everything comes back",
      .talk = waiters_half_close,
      .options = "--quiet"},
