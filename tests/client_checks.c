@@ -253,7 +253,7 @@ const struct check client_checks[] = {
     {.name = "the server closes in mid-reply: status 1, and says so", .run = closed_in_mid_reply},
     {.name = "the server resets in mid-reply: status 1, and says so", .run = reset_in_mid_reply},
     {.name = "the server closes immediately: status 1, and says so", .run = closed_at_once},
-    {.name = "nobody listens: status 1, WSAECONNREFUSED", .run = nobody_listens},
+    {.name = "no server listens: status 1, WSAECONNREFUSED", .run = nobody_listens},
     {.name = "a server by its name", .run = server_by_name},
     {.name = "a host that does not exist: status 1", .run = bad_host},
     {.name = "wrong arguments: status 2, and the usage", .run = wrong_arguments},

@@ -148,7 +148,7 @@ const struct check load_client_checks[] = {
     {.name = "load: a wrong byte: status 1, and says so", .run = load_of_wrong_byte},
     {.name = "load: the server closes too early: status 1, and says so", .run = load_cut},
     {.name = "load: no answer: status 1, and says so", .run = load_without_answer},
-    {.name = "load: nobody listens: status 1, and says so", .run = load_refused},
+    {.name = "load: no server listens: status 1, and says so", .run = load_refused},
     {.name = "load: Ctrl+C prints what was measured", .run = load_interrupted},
     {.name = "load: wrong arguments: status 2, and the usage", .run = load_wrong_arguments},
     {0},

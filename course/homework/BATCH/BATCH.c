@@ -130,7 +130,7 @@ static void batch_silent_adds_up(void)
     connect_peers(server.port, peers, PEERS);
     Sleep(200);
     end_peers(peers, PEERS);
-    expect_packets(&server, "300 clients that said nothing", PEERS, 2 * PEERS + STOP_PACKETS);
+    expect_packets(&server, "300 clients that sent nothing", PEERS, 2 * PEERS + STOP_PACKETS);
     end_program(&server.process, "after Ctrl+C");
 }
 
@@ -206,8 +206,9 @@ static void batch_sleeps(struct server *server)
 static const struct check batch_checks[] = {
     {.name = "one call takes 16 packets, and never more", .run = batch_takes_sixteen},
     {.name = "all packets are narrated, and no others", .run = batch_adds_up},
-    {.name = "the same with clients that say nothing", .run = batch_silent_adds_up},
-    {.name = "Ctrl+C: one call takes the stop of several workers", .run = batch_stop_together},
+    {.name = "the same with clients that send nothing", .run = batch_silent_adds_up},
+    {.name = "Ctrl+C: one call takes the stop packets of several workers",
+     .run = batch_stop_together},
     {.name = "Ctrl+C ends every worker, 1 or 64", .run = batch_stop},
     {.name = "no clients cost no CPU", .talk = batch_sleeps, .options = "--quiet"},
     {.name = "2,000 messages leak nothing", .run = messages_leak_nothing},

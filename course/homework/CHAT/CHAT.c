@@ -495,13 +495,13 @@ static void chat_stop(void)
 
 const struct check chat_checks[] = {
     {.name = "a line goes to every other client", .run = chat_others},
-    {.name = "a client does not get back what it said", .run = chat_not_oneself},
+    {.name = "a client does not get back what it sent", .run = chat_not_oneself},
     {.name = "lines are passed on whole", .run = chat_whole_lines},
     {.name = "four clients talk at the same time", .run = chat_babble},
     {.name = "61,440 empty lines reach ten listeners soon", .run = chat_paste},
-    {.name = "a client that does not read delays no other, and is closed", .run = chat_lazy},
+    {.name = "a client that does not read delays no other, and is disconnected", .run = chat_lazy},
     {.name = "224 KiB wait for a client that reads late", .run = chat_late},
-    {.name = "a line has up to 4,096 bytes; a client that says 4,097 is closed",
+    {.name = "a line has up to 4,096 bytes; a client that sends 4,097 is disconnected",
      .run = chat_long_line},
     {.name = "the last lines before a shutdown are passed on", .run = chat_last_words},
     {.name = "some clients leave while others talk", .run = chat_leaving},

@@ -288,7 +288,7 @@ static const struct check count_checks[] = {
     {.name = "the bytes of one client", .talk = count_one, .options = ""},
     {.name = "1,000,000 bytes of one client", .talk = count_much, .options = ""},
     {.name = "150 bytes, one at a time", .talk = count_drip, .options = ""},
-    {.name = "clients that said nothing", .talk = count_nothing, .options = ""},
+    {.name = "clients that sent nothing", .talk = count_nothing, .options = ""},
     {.name = "half-close and reset: what was echoed before",
      .talk = count_until_the_end,
      .options = ""},

@@ -151,7 +151,7 @@ static const struct check duplex_checks[] = {
     {.name = "the narration tells what is received and what is sent",
      .talk = duplex_narrates,
      .options = ""},
-    {.name = "the next receive completes beside a pending send",
+    {.name = "the next receive completes while a send is pending",
      .talk = duplex_receives_ahead,
      .options = ""},
     {.name = "8 clients at the same time; the summary counts what they sent", .run = duplex_load},

@@ -119,9 +119,7 @@ static void farewell_stops(void)
 
 static const struct check farewell_checks[] = {
     {.name = "the echo, the farewell, the end", .talk = farewell_short, .options = "--quiet"},
-    {.name = "a client that said nothing gets one too",
-     .talk = farewell_nothing,
-     .options = "--quiet"},
+    {.name = "a client that sent nothing gets one", .talk = farewell_nothing, .options = "--quiet"},
     {.name = "each client has a count of its own",
      .talk = farewell_own_count,
      .options = "--quiet"},
