@@ -2,13 +2,13 @@
  * The server of chapter 21 in the steps in which it grows; tools/steps.c prints them, and the last
  * one is ch21_event_select/server.c. Change the server here. This comment is not part of it.
  *
- * Step 1: one client: the calls of the notes
+ * Step 1: one client: the calls of the lecture notes
  * Step 2: many clients: an event for each, one wait for all
- * Step 3: the end: FD_CLOSE, and a reset is one client's affair
+ * Step 3: the end: FD_CLOSE, and a reset that affects only one client
  * Step 4: a slow reader: WSAEWOULDBLOCK and FD_WRITE
- * Step 5: full: stop accepting, and begin again
- * Step 6: none starves: a client that was served goes to the back
- * Step 7: an orderly stop: Ctrl+C is one more event
+ * Step 5: a full server: stop accepting, then resume
+ * Step 6: fairness: a client that was served goes to the back
+ * Step 7: an orderly shutdown: Ctrl+C is one more event
  */
 /*
  * Chapter 21: asynchronous notification with WSAEventSelect - the echo server.
