@@ -88,6 +88,21 @@ static void spoil_one_byte(SOCKET client)
     }
 }
 
+/* A client may send its line in several pieces. Receives them until it pauses, and returns how many
+ * bytes that are. */
+static int receive_until_pause(SOCKET client, char *bytes, int size)
+{
+    enum { PAUSE_MS = 200 };
+    int received = 0, more;
+
+    do {
+        more = recv(client, bytes + received, size - received, 0);
+        if (more > 0)
+            received += more;
+    } while (more > 0 && received < size && wait_for_socket(client, READABLE, PAUSE_MS) != 0);
+    return received;
+}
+
 static DWORD WINAPI play(void *parameter)
 {
     struct script_server *server = parameter;
@@ -114,7 +129,7 @@ static DWORD WINAPI play(void *parameter)
         break;
     case CUT:
     case RESET: {
-        int received = recv(client, bytes, sizeof bytes, 0);
+        int received = receive_until_pause(client, bytes, sizeof bytes);
         send_fully(client, bytes, received / 2);
         Sleep(50);
         break;

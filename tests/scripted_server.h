@@ -8,7 +8,7 @@ enum script {
     ECHO,      /* whatever comes, until the end */
     FRAGMENTS, /* the same, but the first 300 bytes come back one by one */
     LATE,      /* the same, but reads nothing for half a second */
-    CUT,       /* sends back half of what comes first, and closes */
+    CUT,       /* sends back half of what comes before a pause, and closes */
     RESET,     /* the same, but with a reset */
     CLOSE,     /* closes at once */
     ECHO_MANY, /* echoes to any number of clients, until the listener is closed */
