@@ -1,14 +1,14 @@
 /*
  * The steps in which ch22_overlapped_event/server.c grows, for tools/steps.c. Step 8 is that file.
  *
- * Step 1: the notes: one client is echoed, and the server ends
+ * Step 1: the calls of the lecture notes: serve one client, then exit
  * Step 2: the next client, and the rest of a send
- * Step 3: an operation that fails is its client's own affair
+ * Step 3: a failed operation affects only its own client
  * Step 4: the three outcomes of a call
- * Step 5: one place to wait, and no wait for what completes immediately
+ * Step 5: one place to wait, and no wait for a send that completes immediately
  * Step 6: a new client is one more event in the same wait
  * Step 7: many clients: an event and a buffer for each
- * Step 8: an orderly stop: cancel, wait, free
+ * Step 8: an orderly shutdown: cancel, wait, free
  */
 /*
  * Chapter 22: overlapped I/O with events - the echo server.
