@@ -2,13 +2,13 @@
  * of it. The steps:
  *
  * Step 1: one client: a receive routine, and SleepEx
- * Step 2: a routine for the send, too: no routine blocks
+ * Step 2: a routine for the send as well: no routine blocks
  * Step 3: many clients: whose OVERLAPPED is it?
  * Step 4: no polling: new clients in the same alertable wait
- * Step 5: an end or an error is that client's own affair
+ * Step 5: an end or an error affects only that client
  * Step 6: no socket left: stop accepting until a client leaves
  * Step 7: no client starves: the next receive after the wait
- * Step 8: an orderly stop: cancel, and let the routines run
+ * Step 8: an orderly shutdown: cancel, and let the routines run
  */
 /*
  * Chapter 22: overlapped I/O with completion routines - the echo server.
