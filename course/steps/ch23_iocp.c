@@ -2,13 +2,13 @@
  * The echo server of chapter 23 as it grows: tools/steps.c makes each step from this file.
  *
  * Step 1: one client, one thread: a port and its packets
- * Step 2: the send is an operation, too
+ * Step 2: the send becomes an operation as well
  * Step 3: workers: several threads take packets from one port
- * Step 4: AcceptEx: an accept is an operation, too
- * Step 5: a failure is one client's own affair
+ * Step 4: AcceptEx: the accept becomes an operation as well
+ * Step 5: a failure affects only its own client
  * Step 6: under load: more accepts, fewer packets
- * Step 7: the stop is a packet for each worker
- * Step 8: the stop cancels, and waits for every packet
+ * Step 7: shutdown: one stop packet per worker
+ * Step 8: an orderly shutdown: cancel, and wait for every packet
  */
 /*
  * Chapter 23: I/O completion ports - the echo server.
