@@ -56,6 +56,20 @@ done
 
 # ---- excerpts and steps --------------------------------------------------------------------------
 
+# The map of the textbook names steps by their titles, or by a part of them.
+for map in course/textbook.md course/textbook.ko.md; do
+    report "$map: its steps have the titles of the lessons" "$(
+        lesson=
+        while IFS= read -r line; do
+            [[ $line =~ \]\(\.\./(ch[a-z0-9_]+/README[a-z.]*\.md)\) ]] && lesson=${BASH_REMATCH[1]}
+            grep -oE 'Step [0-9], [^|;(]+' <<<"$line" | while read -r title; do
+                number=${title:5:1} title=${title#Step ?, }
+                grep "^### Step $number: " "$lesson" | grep -qF -- "${title%%: *}" || echo "$lesson has no Step $number, $title"
+            done
+        done <$map
+    )"
+done
+
 # Every run of lines of a C block must stand in one of the chapter's sources, as it is.
 for lesson in ch*/README.md; do
     folder=$(dirname "$lesson")
