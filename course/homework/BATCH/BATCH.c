@@ -13,7 +13,7 @@ struct batches {
     int most;    /* of one call */
 };
 
-/* Reads all lines so far. "5 packets" may have something behind it. False after noting trouble. */
+/* Reads all lines so far. "5 packets" may be followed by more text. False after noting trouble. */
 static bool read_batches(struct server *server, struct batches *batches)
 {
     struct narrated narrated;
@@ -30,8 +30,8 @@ static bool read_batches(struct server *server, struct batches *batches)
         batches->most = packets > batches->most ? packets : batches->most;
         if (packets < 1 || packets > MOST_PACKETS)
             trouble(FAILED, "how many entries may one call fill?",
-                    "expected from 1 to %d packets, found the line \"%s  %.60s\"", MOST_PACKETS,
-                    call, narrated.what);
+                    "expected 1 to %d packets, found the line \"%s  %.60s\"", MOST_PACKETS, call,
+                    narrated.what);
     }
     if (batches->calls == 0)
         trouble(FAILED, "take_packet",
@@ -39,8 +39,8 @@ static bool read_batches(struct server *server, struct batches *batches)
     return !in_trouble();
 }
 
-/* The narration is not read until everything has been sent, so that the only worker is held up, and
- * the packets queue. */
+/* The narration is not read until everything has been sent, so the only worker is held up, and
+ * packets accumulate in the queue. */
 static void batch_takes_sixteen(void)
 {
     enum { PEERS = 150, ROUNDS = 8 };
@@ -62,22 +62,22 @@ static void batch_takes_sixteen(void)
         LeaveCriticalSection(&server.process.output.lock);
         for (int i = 0; i < PEERS && !in_trouble(); i++)
             receive_exactly(peers[i], pattern + i, 100);
-        Sleep(50); /* the last lines may be on their way */
+        Sleep(50); /* the last lines may still be on their way */
         if (!in_trouble())
             read_batches(&server, &batches);
     }
     if (!in_trouble() && batches.most < MOST_PACKETS)
         trouble(FAILED, "how many entries may one call fill, and are they all served?",
-                "expected that one call takes %d packets when %d clients have sent something, "
-                "found at most %d",
+                "expected one call to take %d packets when %d clients have sent something, found "
+                "at most %d",
                 MOST_PACKETS, PEERS, batches.most);
     end_peers(peers, PEERS);
     stop_server(&server);
 }
 
-/* What the clients do needs so many packets at least and at most: one for each accept, one for each
- * receive, the end included, and at most one for each send. So a call that is not narrated shows,
- * and so does a number that is not that of the call. */
+/* What the clients do causes between least and most packets: one for each accept, one for each
+ * receive, including the end, and at most one for each send. So a call that is not narrated is
+ * noticed, and so is a number that is not that of the call. */
 static void expect_packets(struct server *server, const char *of_what, int least, int most)
 {
     struct batches batches;
@@ -86,17 +86,17 @@ static void expect_packets(struct server *server, const char *of_what, int least
     if (in_trouble() || !stop_and_keep_output(server) || !read_batches(server, &batches))
         return;
     if (batches.packets < least)
-        trouble(FAILED, "take_packet: which call takes the others?",
-                "expected at least %d packets in all lines for %s, found %d", least, of_what,
-                batches.packets);
+        trouble(FAILED, "take_packet: which call takes the packets that are missing?",
+                "expected at least %d packets in all lines together for %s, found %d", least,
+                of_what, batches.packets);
     else if (batches.packets > most)
-        trouble(FAILED, "which number does GetQueuedCompletionStatusEx give back?",
-                "expected at most %d packets in all lines for %s, found %d", most, of_what,
+        trouble(FAILED, "which number of packets does GetQueuedCompletionStatusEx report?",
+                "expected at most %d packets in all lines together for %s, found %d", most, of_what,
                 batches.packets);
 }
 
-/* Ctrl+C ends those 64 accepts that are in progress, and each worker: the first call may take the
- * packets of all 4, and post 3 again, and so on. */
+/* Ctrl+C ends the 64 accepts that are in progress, and each worker: the first call may take the
+ * stop packets of all 4 workers and post 3 of them again, and so on. */
 enum { STOP_PACKETS = 64 + WORKERS * (WORKERS + 1) / 2 };
 
 static void batch_adds_up(void)
@@ -114,7 +114,7 @@ static void batch_adds_up(void)
             receive_exactly(peers[i], pattern + i, 100);
     }
     end_peers(peers, PEERS);
-    expect_packets(&server, "60 clients that said 20 words each", PEERS * (1 + ROUNDS),
+    expect_packets(&server, "60 clients that sent 20 messages each", PEERS * (1 + ROUNDS),
                    PEERS * (2 + 2 * ROUNDS) + STOP_PACKETS);
     end_program(&server.process, "after Ctrl+C");
 }
@@ -134,8 +134,8 @@ static void batch_silent_adds_up(void)
     end_program(&server.process, "after Ctrl+C");
 }
 
-/* All workers are held up when Ctrl+C comes: the next call takes the stop packets of several, with
- * packets of clients in front of them and behind. */
+/* All workers are held up when Ctrl+C comes: the next call takes the stop packets of several
+ * workers, with packets of clients before and after them. */
 static void batch_stop_together(void)
 {
     enum { TIMES = 2, PEERS = 120 };
@@ -157,9 +157,10 @@ static void batch_stop_together(void)
         LeaveCriticalSection(&server.process.output.lock);
         DWORD status = 0;
         if (!pressed)
-            stop_server(&server); /* says why */
+            stop_server(&server); /* reports why */
         else if (!in_trouble() && !wait_for_exit(&server.process, (DWORD)patience_ms, &status))
-            trouble(TIMED_OUT, "one call may take several stop packets, and others behind them",
+            trouble(TIMED_OUT,
+                    "one call may take several stop packets, with other packets behind them",
                     "the server did not end within %d s after Ctrl+C", patience_ms / 1000);
         else if (!in_trouble() && status != 0)
             trouble(FAILED, "the end of main",
@@ -173,7 +174,7 @@ static void batch_stop_together(void)
     }
 }
 
-/* With one worker, with as many as there may be, and in the middle of a talk. */
+/* With one worker and with as many as there may be, while clients are sending. */
 static void batch_stop(void)
 {
     enum { TIMES = 4, PEERS = 60 };

@@ -5,13 +5,13 @@
 
 enum { CHAT_PEERS = 3, CHAT_LINE = 4096 };
 
-/* Starts a server and connects so many peers. The first to speak waits for the others' accept. */
+/* Starts a server and connects that many peers. None sends before all of them are accepted. */
 static bool open_chat(struct server *server, SOCKET *peers, int count)
 {
     if (!start_server(server, "--quiet"))
         return false;
     connect_peers(server->port, peers, count);
-    Sleep(200); /* so that each of them is accepted, and gets what the others say */
+    Sleep(200); /* so that each of them is accepted, and gets what the others send */
     return true;
 }
 
@@ -47,7 +47,7 @@ static void chat_not_oneself(void)
         return;
     send_text(peers[0], "who hears me?\n");
     receive_nothing(peers[0], 300, "which client is left out?",
-                    "a client that said a line does not get it back");
+                    "a client that sent a line does not get it back");
     close_chat(&server, peers, CHAT_PEERS);
 }
 
@@ -63,14 +63,14 @@ static void chat_whole_lines(void)
     receive_exactly(peers[1], any, sizeof any - 1);
     send_text(peers[0], "one ");
     receive_nothing(peers[1], 200, "where is the beginning of a line kept?",
-                    "the line has not come to its end");
+                    "the line is not complete");
     send_text(peers[2], "two\n");
     receive_text(peers[1], "two\n");
     send_text(peers[0], "line\nand another\nand a ");
     receive_text(peers[1], "one line\nand another\n");
     receive_text(peers[2], "one line\nand another\n");
     receive_nothing(peers[1], 200, "where is the beginning of a line kept?",
-                    "the line has not come to its end");
+                    "the line is not complete");
     close_chat(&server, peers, CHAT_PEERS);
 }
 
@@ -84,14 +84,14 @@ struct babbler {
     size_t heard_length;
 };
 
-/* The next line that talker says; lines are of different lengths. */
+/* A line of that talker; lines are of different lengths. */
 static int babble_line(char *line, int talker, int number)
 {
     return snprintf(line, BABBLE_LINE_SIZE, "%d %d %.*s\n", talker, number, 1 + number * 7 % 40,
                     "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJ");
 }
 
-/* Whatever one hears: each line whole, the lines of each talker in their order. */
+/* What a peer has received: each line whole, the lines of each talker in their order. */
 static void check_babble(const struct babbler *babbler, int self)
 {
     int next[BABBLERS] = {0};
@@ -107,7 +107,8 @@ static void check_babble(const struct babbler *babbler, int self)
             talker = self == 0 ? 1 : 0;
         int expected_length = babble_line(expected, talker, next[talker]++);
         if (length != (size_t)expected_length || memcmp(line, expected, length) != 0)
-            trouble(FAILED, "who may write into a client's queue while another line is in it?",
+            trouble(FAILED,
+                    "is each line put whole into a client's queue, behind the lines already in it?",
                     "expected the line \"%.*s\", found \"%.*s\"", expected_length - 1, expected,
                     (int)(length > 80 ? 80 : length - 1), line);
         line += length;
@@ -157,8 +158,8 @@ static void chat_babble(void)
     for (int i = 0; i < BABBLERS && !in_trouble(); i++) {
         check_babble(&babblers[i], i);
         if (babblers[i].heard_length != all - babblers[i].said_length)
-            trouble(TIMED_OUT, "what happens to a line that cannot be sent at once?",
-                    "expected %lu bytes from the others, found %lu, and then nothing",
+            trouble(TIMED_OUT, "what happens to a line that cannot be sent immediately?",
+                    "expected %lu bytes from the others, found %lu and then nothing",
                     (unsigned long)(all - babblers[i].said_length),
                     (unsigned long)babblers[i].heard_length);
     }
@@ -196,13 +197,15 @@ static void chat_lazy(void)
             trouble(FAILED, "how much is kept for a client that does not read?",
                     "expected at most 4 MiB more memory, found %llu MiB",
                     (after.memory - before.memory) >> 20);
-        /* Its end stands behind all that it has not read; but who is closed cannot speak. */
+        /* The end comes after everything that it has not read; but once disconnected it cannot
+         * send. */
         send(peers[LAZY], "I am still here\n", 16, 0);
         receive_nothing(peers[LISTENER], 500, "what happens to a client whose queue is full?",
-                        "a client that never reads is closed and cannot speak any more");
+                        "a client that never reads is disconnected and can send nothing more");
         if (!in_trouble() && wait_for_end(peers[LAZY], 2 * patience_ms) < 0)
-            trouble(FAILED, "what happens to a client whose queue is full?",
-                    "expected the end of a client that never reads, found it connected");
+            trouble(
+                FAILED, "what happens to a client whose queue is full?",
+                "expected a client that never reads to be disconnected, found it still connected");
     }
     close_chat(&server, peers, CHAT_PEERS);
 }
@@ -217,15 +220,15 @@ static void chat_long_line(void)
     memset(line, 'x', sizeof line);
     line[CHAT_LINE - 1] = '\n';
     for (int first = CHAT_LINE; first > 0 && !in_trouble(); first -= CHAT_LINE - 1) {
-        /* At once, and in two pieces of which the second is very short or very long. */
+        /* In one piece, then in two, of which the first is 1 byte long. */
         send_all(peers[0], (const unsigned char *)line, (size_t)first);
         if (first < CHAT_LINE) {
             Sleep(50);
             send_all(peers[0], (const unsigned char *)line + first, (size_t)(CHAT_LINE - first));
         }
         if (wait_for_socket(peers[1], READABLE, (DWORD)patience_ms) == 0)
-            trouble(TIMED_OUT, "how many bytes may a line have, its \\n among them?",
-                    "expected that a line of 4,096 bytes is passed on, found nothing");
+            trouble(TIMED_OUT, "how many bytes may a line have, including its \\n?",
+                    "expected a line of 4,096 bytes to be passed on, found nothing");
         else
             receive_exactly(peers[1], (const unsigned char *)line, CHAT_LINE);
     }
@@ -234,18 +237,18 @@ static void chat_long_line(void)
     if (!in_trouble() && send_text(peers[2], "before\n") &&
         send_all(peers[2], (const unsigned char *)line, CHAT_LINE + 1) &&
         send_text(peers[2], "after\n") && wait_for_end(peers[2], patience_ms) < 0)
-        trouble(FAILED, "what if a line does not end within 4,096 bytes?",
-                "expected that a client that says a line of 4,097 bytes is closed, found it "
-                "connected");
+        trouble(FAILED, "what happens when a line does not end within 4,096 bytes?",
+                "expected a client that sends a line of 4,097 bytes to be disconnected, found it "
+                "still connected");
     if (!in_trouble() && receive_text(peers[1], "before\n") &&
-        receive_nothing(peers[1], 200, "what is passed on of a line that is too long?",
-                        "neither the long line nor what is behind it counts") &&
+        receive_nothing(peers[1], 200, "is any part of a line that is too long passed on?",
+                        "neither the long line nor anything after it is passed on") &&
         send_text(peers[0], "still here?\n"))
         receive_text(peers[1], "still here?\n");
     close_chat(&server, peers, CHAT_PEERS);
 }
 
-/* Lines, the beginning of another one, and the end, all at once. */
+/* Lines, the beginning of another one, and the end, all together. */
 static void chat_last_words(void)
 {
     static char lines[200 * 100 + 1];
@@ -259,10 +262,11 @@ static void chat_last_words(void)
         shutdown(peers[0], SD_SEND);
         if (receive_text(peers[1], lines) && receive_text(peers[2], lines) &&
             wait_for_end(peers[0], patience_ms) < 0)
-            trouble(TIMED_OUT, "what happens when recv returns 0, or FD_CLOSE comes?",
-                    "expected that a client that shuts down is closed, found it connected");
+            trouble(
+                TIMED_OUT, "what happens when recv returns 0, or FD_CLOSE comes?",
+                "expected a client that shuts down to be disconnected, found it still connected");
         if (!in_trouble() &&
-            receive_nothing(peers[1], 200, "what becomes of half a line?",
+            receive_nothing(peers[1], 200, "what happens to half a line?",
                             "a line that is not complete is not passed on") &&
             send_text(peers[2], "goodbye\n"))
             receive_text(peers[1], "goodbye\n");
@@ -270,7 +274,7 @@ static void chat_last_words(void)
     close_chat(&server, peers, CHAT_PEERS);
 }
 
-/* Many short lines at once, as when a file is pasted, and many listeners. */
+/* Many short lines in one go, as when a file is pasted, and many listeners. */
 static void chat_paste(void)
 {
     enum { TALKER, FIRST, COUNT = 11, LENGTH = 61440, MOST_MS = 2000 };
@@ -290,14 +294,16 @@ static void chat_paste(void)
                     continue;
                 int n = recv(peers[i], bytes, (int)(LENGTH - received), 0);
                 if (n == 0 || (n < 0 && WSAGetLastError() != WSAEWOULDBLOCK))
-                    trouble(FAILED, "what happens to a client that reads what it gets?",
+                    trouble(FAILED,
+                            "why does the server disconnect a client that reads what it gets?",
                             "expected %d empty lines, found the end of the connection", LENGTH);
                 received += n > 0 ? (size_t)n : 0;
             }
             if (received < LENGTH && !in_trouble())
-                trouble(TIMED_OUT, "one send for each line? Pass on all whole lines at once",
-                        "expected that %d empty lines reach %d listeners within %.0f s, found "
-                        "only %lu at listener %d",
+                trouble(TIMED_OUT,
+                        "is there one send for each line? Pass on all whole lines together",
+                        "expected %d empty lines to reach %d listeners within %.0f s, found only "
+                        "%lu at listener %d",
                         LENGTH, COUNT - 1, MOST_MS / 1000.0, (unsigned long)received, i);
         }
     }
@@ -306,7 +312,7 @@ static void chat_paste(void)
 
 enum { QUEUE_LINE = 4096 };
 
-/* Less than a queue takes is said while one client does not read: it must get all of it. */
+/* Less than a queue takes is sent while one client does not read: it must get all of it. */
 static void chat_late(void)
 {
     enum { TALKER, LISTENER, LATE, LINES = 56 };
@@ -326,8 +332,8 @@ static void chat_late(void)
     close_chat(&server, peers, CHAT_PEERS);
 }
 
-/* More clients than one wait has places for. Each that has a place leaves in another way; then the
- * last one has a place, too, and hears what is said. */
+/* More clients than one wait has places for. Those that have one leave in different ways; then the
+ * last client also has a place, and receives what is sent. */
 static void chat_places(void)
 {
     enum { SPEAKER, COUNT = 75, LEAVING = 40 };
@@ -341,7 +347,7 @@ static void chat_places(void)
         SOCKET peer = peers[i];
         if (i % 4 == 0) {
             send_all(peer, (const unsigned char *)line, sizeof line - 1);
-            continue; /* the server closes it */
+            continue; /* the server disconnects it */
         }
         peers[i] = INVALID_SOCKET;
         if (i % 4 == 1) {
@@ -352,7 +358,8 @@ static void chat_places(void)
             shutdown(peer, SD_SEND);
             if (wait_for_end(peer, patience_ms) < 0)
                 trouble(TIMED_OUT, "what happens when recv returns 0, or FD_CLOSE comes?",
-                        "expected that a client that shuts down is closed, found it connected");
+                        "expected a client that shuts down to be disconnected, found it still "
+                        "connected");
             closesocket(peer);
         }
     }
@@ -362,9 +369,10 @@ static void chat_places(void)
             heard = wait_for_socket(peers[COUNT - 1], READABLE, 50) != 0;
     }
     if (!heard && !in_trouble())
-        trouble(TIMED_OUT, "who accepts again when a client leaves, and how did it leave?",
-                "expected that client %d has a place when %d others have left, found that it hears "
-                "nothing",
+        trouble(TIMED_OUT,
+                "what makes the server accept again when a client leaves, in whatever way?",
+                "expected client %d to have a place after %d others have left, found that it "
+                "receives nothing",
                 COUNT, LEAVING);
     else
         receive_text(peers[COUNT - 1], "who is late?\n");
@@ -393,9 +401,9 @@ static void chat_many_lines(void)
     if (!measured)
         cannot_measure(&server);
     else if (after.handles > before.handles + 10 || after.memory > before.memory + 1024 * 1024)
-        trouble(FAILED, "what is made for each line, and freed after none?",
-                "expected as much as before, found %u handles and %llu KiB after %d times %d "
-                "bytes, %u and %llu KiB after %d",
+        trouble(FAILED, "what is allocated or opened for each line, and where is it given back?",
+                "expected as many handles and as much memory as before, found %u handles and %llu "
+                "KiB after %d times %d bytes, %u handles and %llu KiB after %d times",
                 after.handles, after.memory >> 10, ROUNDS, LENGTH, before.handles,
                 before.memory >> 10, WARM_UP);
     close_chat(&server, peers, 2);
@@ -417,7 +425,7 @@ static void chat_summary(void)
     end_peers(peers, CHAT_PEERS);
 }
 
-/* Clients come, say something and are gone again while the others talk. */
+/* Clients come, send something and leave again while the others talk. */
 static void chat_leaving(void)
 {
     enum { OTHERS = 20 };
@@ -446,11 +454,11 @@ static void chat_leaving(void)
 
 static void visit_chat(int port, int number)
 {
-    static const char line[] = "a visit\n"; /* the same each time: one may come late, to the next */
+    static const char line[] = "a visit\n"; /* the same each time: one may come a visit late */
     SOCKET peers[2];
     (void)number;
     connect_peers(port, peers, 2);
-    /* What comes shows that the other one is accepted; before that a line may miss it. */
+    /* A line that comes shows that the other peer is accepted; a line before that may miss it. */
     for (int i = 0; i < 50 && !in_trouble(); i++) {
         send_text(peers[0], line);
         if (wait_for_socket(peers[1], READABLE, 20) != 0)

@@ -5,7 +5,7 @@
 
 enum { MOST_CLOSED = 200 };
 
-/* What the lines about closesocket say: of each client that left one. */
+/* What the lines about closesocket say, for each client that has one. */
 struct closed {
     int client;
     long long bytes;
@@ -14,7 +14,8 @@ struct closed {
 static struct closed closed[MOST_CLOSED];
 static int closed_count;
 
-static const char where[] = "who counts, and where does close_client look?";
+static const char where[] =
+    "where are the bytes of a client counted, and what does close_client print?";
 
 /* The number in front of " bytes echoed", which must end the line; -1: it does not. */
 static long long count_of(const char *what)
@@ -29,7 +30,7 @@ static long long count_of(const char *what)
     return strcmp(end, ending) == 0 ? bytes : -1;
 }
 
-/* Reads the lines that there are so far into closed. False after noting trouble. */
+/* Reads the lines printed so far into closed. False after noting trouble. */
 static bool read_closed(struct server *server)
 {
     struct narrated narrated;
@@ -37,7 +38,7 @@ static bool read_closed(struct server *server)
 
     closed_count = 0;
     while (closed_count < MOST_CLOSED && next_narrated(server, "closesocket", &place, &narrated)) {
-        if (narrated.client == 0) /* the listener, or a socket that no client came to */
+        if (narrated.client == 0) /* the listener, or a socket that no client has used */
             continue;
         long long bytes = count_of(narrated.what);
         if (bytes < 0)
@@ -56,7 +57,7 @@ static bool read_closed(struct server *server)
     return !in_trouble();
 }
 
-/* Waits until so many clients have left their line. */
+/* Waits until that many clients have their line. */
 static bool wait_for_closed(struct server *server, int count)
 {
     double end = now_ms() + patience_ms;
@@ -121,13 +122,13 @@ static void count_nothing(struct server *server)
     converse(server->port, pattern, 0, 1);
     SOCKET peer = in_trouble() ? INVALID_SOCKET : connect_peer(server->port);
     if (peer != INVALID_SOCKET) {
-        Sleep(200); /* so that the server knows it before it is gone */
+        Sleep(200); /* so that the server has accepted it before it leaves */
         reset_peer(peer);
     }
     expect_counts(server, (const long long[]){0, 0}, 2);
 }
 
-/* The end comes behind bytes that are still on their way back; and the same with a reset. */
+/* The end comes after bytes that are still on their way back; and the same with a reset. */
 static void count_until_the_end(struct server *server)
 {
     enum { LENGTH = 300000 };
@@ -186,8 +187,8 @@ static long long summary_bytes(const struct server *server, int *clients)
     return bytes;
 }
 
-/* All clients have left: what their lines say is what the summary says. Some of them are reset
- * while much is on its way, some never read. */
+/* All clients have left: their lines add up to the summary. Some reset their connections while much
+ * is on its way, some never read. */
 static void count_adds_up(void)
 {
     enum { RESETS = 30, LAZY = 3, LATE = 1, ALL = RESETS + LAZY + LATE };
@@ -228,18 +229,19 @@ static void count_adds_up(void)
         for (int i = 0; i < closed_count; i++)
             sum += closed[i].bytes;
         if (clients != ALL)
-            trouble(FAILED, "clients_served", "expected a summary of %d clients, found %d", ALL,
-                    clients);
+            trouble(FAILED, "clients_served", "expected %d clients served in the summary, found %d",
+                    ALL, clients);
         else if (bytes != sum)
-            trouble(FAILED, "is the same counted, at the same place, for one client and for all?",
-                    "expected that the numbers of %d clients add up to that of the summary, found "
-                    "%lld and %lld",
+            trouble(FAILED,
+                    "are the same bytes counted, in the same place, for one client and for all?",
+                    "expected the numbers of %d clients to add up to the summary, found a sum of "
+                    "%lld and a summary of %lld",
                     ALL, sum, bytes);
     }
     end_program(&server.process, "after Ctrl+C");
 }
 
-/* Clients that are connected when Ctrl+C comes may leave a line, or none. */
+/* Clients that are connected when Ctrl+C comes may have a line, or none. */
 static void count_at_the_stop(void)
 {
     enum { CLIENTS = 10, SAID = 100 };
@@ -262,9 +264,10 @@ static void count_at_the_stop(void)
         for (int i = 0; i < closed_count; i++)
             sum += closed[i].bytes;
         if (closed_count == clients ? sum != bytes : sum > bytes)
-            trouble(FAILED, "is the same counted, at the same place, for one client and for all?",
-                    "expected that the numbers of %d clients do not exceed the summary, found %lld "
-                    "and %lld",
+            trouble(FAILED,
+                    "are the same bytes counted, in the same place, for one client and for all?",
+                    "expected the numbers of %d clients to fit the summary, found a sum of %lld "
+                    "and a summary of %lld",
                     closed_count, sum, bytes);
     }
     end_peers(peers, CLIENTS);

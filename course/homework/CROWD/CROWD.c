@@ -30,12 +30,12 @@ static void crowd_changes(struct server *server)
         cannot_measure(server);
     else if (after.handles > before.handles + 20 || after.memory > before.memory + 4 * 1024 * 1024)
         trouble(FAILED, "is the place of a client that has left used again?",
-                "expected as much after four rounds as after two, found %u handles and %llu KiB, "
-                "and %u and %llu KiB before",
+                "expected as many handles and as much memory after four rounds as after two, found "
+                "%u handles and %llu KiB after four, %u handles and %llu KiB after two",
                 after.handles, after.memory >> 10, before.handles, before.memory >> 10);
 }
 
-/* Each twentieth client does not read; the others do not notice. */
+/* One client in twenty does not read; the others do not notice. */
 static void crowd_lazy(struct server *server)
 {
     enum { EACH = 20 };
@@ -43,8 +43,9 @@ static void crowd_lazy(struct server *server)
     for (int i = 0; i < CROWD_SIZE && !in_trouble(); i += EACH) {
         size_t sent = send_until_refused(crowd[i]);
         if (sent == PATTERN_SIZE)
-            trouble(FAILED, "is a client read from before its last bytes are sent back?",
-                    "expected that the server stops reading, found that it takes %lu bytes",
+            trouble(FAILED,
+                    "does the server receive from a client before it has sent back the last bytes?",
+                    "expected the server to stop reading, found that it took %lu bytes",
                     (unsigned long)sent);
     }
     for (int i = 0; i < CROWD_SIZE && !in_trouble(); i++) {
@@ -81,7 +82,7 @@ static void crowd_stop(void)
         return;
     talk_all(server.port, crowd, CROWD_SIZE);
     for (int i = 0; i < CROWD_SIZE && !in_trouble(); i += 5)
-        send_all(crowd[i], pattern, 20000); /* nobody reads what comes back */
+        send_all(crowd[i], pattern, 20000); /* no client reads what comes back */
     stop_server(&server);
     end_peers(crowd, CROWD_SIZE);
 }

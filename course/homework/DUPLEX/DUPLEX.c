@@ -5,10 +5,10 @@
 
 static const struct service duplex_service = {.unit = 0};
 
-/* What the two lines say that the statement fixes. */
+/* What the two lines that the statement fixes have said so far. */
 struct narrated {
     int receives;                /* lines with "N bytes received" and an N above 0 */
-    unsigned long long received; /* their N together */
+    unsigned long long received; /* the sum of their N */
     unsigned long long last, last_but_one;
     int sends; /* lines with "N bytes sent" */
     unsigned long long sent;
@@ -58,19 +58,20 @@ static void duplex_narrates(struct server *server)
         Sleep(100); /* the last lines may still be on their way */
         struct narrated narrated = read_narration(server);
         if (narrated.received != MESSAGES * LENGTH || narrated.sent != MESSAGES * LENGTH)
-            trouble(FAILED, narrated_hint,
-                    "expected lines with \"N bytes received\" and with \"N bytes sent\", %d bytes "
-                    "each together, found %llu bytes in %d lines, and %llu bytes in %d lines",
-                    MESSAGES * LENGTH, narrated.received, narrated.receives, narrated.sent,
-                    narrated.sends);
+            trouble(
+                FAILED, narrated_hint,
+                "expected the lines with \"N bytes received\", and those with \"N bytes sent\", to "
+                "add up to %d bytes, found %llu bytes in %d lines and %llu bytes in %d lines",
+                MESSAGES * LENGTH, narrated.received, narrated.receives, narrated.sent,
+                narrated.sends);
     }
     if (peer != INVALID_SOCKET)
         closesocket(peer);
 }
 
-/* The peer does not read, so the last send stays pending. What has been received and not sent then
- * is in the server's buffers: in one of them the last receive, in the other what is left of the one
- * before it. */
+/* The peer does not read, so the last send stays pending. What has then been received but not sent
+ * is in the server's buffers: the last receive in one of them, and the rest of the receive before
+ * it in the other. */
 static void duplex_receives_ahead(struct server *server)
 {
     SOCKET peer = connect_peer(server->port);
@@ -81,19 +82,21 @@ static void duplex_receives_ahead(struct server *server)
         if (narrated.receives == 0 || narrated.received > sent || narrated.sent > narrated.received)
             trouble(
                 FAILED, narrated_hint,
-                "expected lines with \"N bytes received\", at most %lu bytes together, and with "
-                "\"N bytes sent\", not more than those, found %llu and %llu bytes",
+                "expected the lines with \"N bytes received\" to add up to at most %lu bytes, and "
+                "those with \"N bytes sent\" to no more than that sum, found %llu and %llu bytes",
                 (unsigned long)sent, narrated.received, narrated.sent);
         else if (kept <= narrated.last)
             trouble(FAILED, "when does the next WSARecv begin?",
-                    "expected that one more receive is complete while the last send is pending, "
-                    "found %d receives, the last one of %llu bytes, and only %llu bytes that wait",
+                    "expected one more receive to complete while the last send is pending, found "
+                    "%d receives, the last one of %llu bytes, and only %llu bytes waiting",
                     narrated.receives, narrated.last, kept);
         else if (kept > narrated.last + narrated.last_but_one)
-            trouble(FAILED, "what is received while the last send is pending must be kept",
-                    "expected that at most two receives wait, of %llu and %llu bytes, found that "
-                    "%llu bytes are received and not sent",
-                    narrated.last_but_one, narrated.last, kept);
+            trouble(
+                FAILED,
+                "what is received while a send is pending must be kept, and nothing more received",
+                "expected at most two receives to wait, of %llu and %llu bytes, found %llu bytes "
+                "that are received and not sent",
+                narrated.last_but_one, narrated.last, kept);
         else if (receive_exactly(peer, pattern, sent)) { /* what was kept is not forgotten */
             shutdown(peer, SD_SEND);
             receive_end(peer);

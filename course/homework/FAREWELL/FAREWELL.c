@@ -1,7 +1,7 @@
 /* FAREWELL.c - the checks of the exercise FAREWELL. */
 #include "../../../tests/service_checks.h"
 
-/* After the shutdown: the farewell, and the end behind it. */
+/* After the shutdown: the farewell, and then the end. */
 static bool be_told_goodbye(SOCKET peer, size_t echoed)
 {
     char farewell[60];
@@ -50,19 +50,20 @@ static void farewell_to_all(struct server *server)
     for (int i = 0; i < COUNT && !in_trouble(); i++)
         be_told_goodbye(peers[i], 200);
     if (!in_trouble() && !verified && now_ms() - begun > MOST_MS)
-        trouble(FAILED, "does the server wait anywhere but in its one wait?",
-                "expected that 40 clients leave within %.0f s, found that it took %.1f s",
-                MOST_MS / 1000.0, (now_ms() - begun) / 1000);
+        trouble(
+            FAILED, "does the server wait anywhere except in its one wait?",
+            "expected 40 clients to get their farewells within %.0f s, found that it took %.1f s",
+            MOST_MS / 1000.0, (now_ms() - begun) / 1000);
     end_peers(peers, COUNT);
 }
 
-/* A client that goes on has not said that it wants to leave. */
+/* A client that goes on sending has not shut down, so there is no farewell yet. */
 static void farewell_not_before(struct server *server)
 {
     SOCKET peer = connect_peer(server->port);
     for (size_t i = 0; i < 5 && !in_trouble() && peer != INVALID_SOCKET; i++) {
         if (exchange(peer, pattern + i, 1 + 50000 * i, 40000))
-            receive_nothing(peer, 50, "when is it sent?", "the client has not shut down");
+            receive_nothing(peer, 50, "when is the farewell sent?", "the client has not shut down");
     }
     if (peer != INVALID_SOCKET && !in_trouble()) {
         shutdown(peer, SD_SEND);

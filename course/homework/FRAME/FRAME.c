@@ -4,9 +4,10 @@
 #include <stdlib.h>
 
 enum { FRAME_HEADER = 4, FRAME_MOST = 65536, FRAME_UNIT = 1000 };
-static const char frame_hint[] = "what does a receive know about where a message begins and ends?";
+static const char frame_hint[] =
+    "how does the server find where a message ends, whatever a receive brings?";
 
-/* Writes a message of so many bytes, with its length in front. Returns the length of both. */
+/* Writes a message of that many bytes, with its length in front. Returns the length of both. */
 static size_t make_frame(unsigned char *frame, size_t length)
 {
     for (int i = 0; i < FRAME_HEADER; i++)
@@ -15,7 +16,7 @@ static size_t make_frame(unsigned char *frame, size_t length)
     return FRAME_HEADER + length;
 }
 
-/* Messages of FRAME_UNIT bytes with their lengths, one behind the other. */
+/* Messages of FRAME_UNIT bytes with their lengths, one after the other. */
 static const unsigned char *frame_stream(void)
 {
     static unsigned char stream[SERVICE_SIZE + FRAME_UNIT];
@@ -57,7 +58,8 @@ static void frame_incomplete(struct server *server)
         closesocket(peer);
 }
 
-/* Sends some whole messages and a piece of the next one at once; that one waits for its rest. */
+/* Sends some whole messages and a piece of the next one together; the next one waits for its
+ * rest. */
 static void frame_several(struct server *server)
 {
     static const size_t pieces[] = {1, 3, 4, 30, 103};
@@ -79,7 +81,7 @@ static void frame_several(struct server *server)
         closesocket(peer);
 }
 
-/* Of every length, then the longest ones, each of which begins elsewhere in the server's buffer. */
+/* Messages of every length, then the longest ones, each at another place of the server's buffer. */
 static void frame_many(void)
 {
     enum { FRAMES = 300, LONGEST = 12 };
@@ -118,13 +120,14 @@ static void frame_dropped(struct server *server)
             break;
         if (send_all(peer, frames + whole - first, first + piece)) {
             if (i % 4 < 2)
-                Sleep(20); /* the end arrives by itself, or with the bytes */
+                Sleep(20); /* the end arrives separately, or with the bytes */
             shutdown(peer, SD_SEND);
             if (receive_exactly(peer, frames, first) &&
                 wait_for_socket(peer, READABLE, (DWORD)patience_ms) == 0)
-                trouble(TIMED_OUT, "what happens at the end of the stream with what is left?",
-                        "the client has shut down after %lu whole messages and %lu bytes of the "
-                        "next one; it never got the end of the connection",
+                trouble(TIMED_OUT,
+                        "what happens to the bytes that are left at the end of the stream?",
+                        "expected the end of the connection when a client has shut down after %lu "
+                        "whole messages and %lu bytes of the next one, found nothing",
                         first == 0 ? 0ul : 2ul, (unsigned long)piece);
             else if (!in_trouble())
                 receive_end(peer);
@@ -150,9 +153,9 @@ static void frame_too_long(struct server *server)
             sent = send_all(peer, header + 2, 2);
         }
         if (sent && wait_for_end(peer, patience_ms) < 0)
-            trouble(FAILED, "is the length in front looked at before it is believed?",
-                    "expected that a client that announces %lu bytes, more than %d, is "
-                    "disconnected, found it still connected (client %d)",
+            trouble(FAILED, "is the length in front checked before it is used?",
+                    "expected a client that announces %lu bytes, more than %d, to be disconnected, "
+                    "found it still connected (client %d)",
                     (unsigned long)header[0] << 24 | (unsigned long)header[1] << 16 |
                         (unsigned long)header[2] << 8 | header[3],
                     FRAME_MOST, i + 1);

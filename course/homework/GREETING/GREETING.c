@@ -1,7 +1,7 @@
 /* GREETING.c - the checks of the exercise GREETING. */
 #include "../../../tests/service_checks.h"
 
-/* Connects; the greeting must come without a word. */
+/* Connects; the greeting must come although nothing has been sent. */
 static SOCKET connect_and_be_greeted(int port, int number)
 {
     char greeting[40];
@@ -23,11 +23,12 @@ static bool be_greeted(SOCKET peer)
         return false;
     do {
         if (wait_for_socket(peer, READABLE, (DWORD)patience_ms) == 0) {
-            trouble(TIMED_OUT, hint, "the greeting stops before its line end");
+            trouble(TIMED_OUT, hint, "expected the rest of the greeting, found nothing");
             return false;
         }
         if (recv(peer, bytes, 1, 0) != 1) {
-            trouble(FAILED, hint, "the connection ends in the middle of the greeting");
+            trouble(FAILED, hint,
+                    "expected the rest of the greeting, found the end of the connection");
             return false;
         }
         digits++;
@@ -50,17 +51,19 @@ static void greeting_first(struct server *server)
     if (!in_trouble())
         Sleep(200);
     for (int i = 0; i < 12 && !in_trouble(); i++)
-        receive_nothing(peers[i], 0, "how often is it sent?", "each client is greeted once");
+        receive_nothing(peers[i], 0, "how often is the greeting sent?",
+                        "each client is greeted once");
     end_peers(peers, 12);
 }
 
-/* Each receive is once more the chance for a second greeting. */
+/* Each receive is another chance for a second greeting. */
 static void greeting_once(struct server *server)
 {
     SOCKET peer = connect_and_be_greeted(server->port, 1);
     for (size_t i = 0; i < 5 && !in_trouble(); i++) {
         if (exchange(peer, pattern + i, 1 + 50000 * i, 40000))
-            receive_nothing(peer, 30, "when is it sent?", "the greeting comes once, at the start");
+            receive_nothing(peer, 30, "when is the greeting sent?",
+                            "the greeting comes once, at the start");
     }
     if (peer != INVALID_SOCKET && !in_trouble()) {
         shutdown(peer, SD_SEND);
@@ -86,7 +89,7 @@ static void greeting_after_a_word(struct server *server)
     }
 }
 
-/* A client that shuts down without a word still gets its greeting. */
+/* A client that shuts down without having sent anything still gets its greeting. */
 static void greeting_without_a_word(struct server *server)
 {
     for (int i = 0; i < 20 && !in_trouble(); i++) {

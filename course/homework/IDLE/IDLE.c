@@ -2,7 +2,7 @@
 #include "IDLE.h"
 
 enum { IDLE_LIMIT_MS = 2000, IDLE_EARLIEST_MS = 1700, IDLE_LATEST_MS = 3500 };
-static const char idle_hint[] = "when is a client's time counted from, and who looks at it?";
+static const char idle_hint[] = "from when is a client's time counted, and where is it checked?";
 static const char idle_words[] = "idle for 2000 ms";
 
 /* Whether the server has closed the connection, for a peer that nothing is sent to. */
@@ -11,22 +11,22 @@ static bool has_ended(SOCKET peer)
     return wait_for_end(peer, 1) >= 0;
 }
 
-/* So many milliseconds after the last byte the end has come, or has not come yet. */
+/* Judges an end that has come, or has not come yet, that many milliseconds after the last byte. */
 static void judge_end(bool ended, double silent, const char *who)
 {
     if (ended && silent < IDLE_EARLIEST_MS)
         trouble(FAILED, idle_hint,
-                "%s: expected the end after %.1f s without a byte, found it "
+                "%s: expected the end of the connection after %.1f s without a byte, found it "
                 "after %.1f s",
                 who, IDLE_LIMIT_MS / 1000.0, silent / 1000);
     else if (!ended && silent > IDLE_LATEST_MS)
         trouble(TIMED_OUT, idle_hint,
-                "%s: expected the end after %.1f s without a byte, found it still connected after "
-                "%.1f s",
+                "%s: expected the end of the connection after %.1f s without a byte, found the "
+                "client still connected after %.1f s",
                 who, IDLE_LIMIT_MS / 1000.0, silent / 1000);
 }
 
-/* Waits for the end of a peer that was last heard at that time. */
+/* Waits for the end of the connection of a peer that was last active at that time. */
 static void expect_idle_end(SOCKET peer, double heard, const char *who)
 {
     bool ended = false;
@@ -41,14 +41,15 @@ static void idle_from_the_start(struct server *server)
 {
     double begun = now_ms();
     SOCKET peer = connect_peer(server->port);
-    expect_idle_end(peer, begun, "a client that never speaks");
+    expect_idle_end(peer, begun, "a client that never sends");
     if (!in_trouble() && !wait_for_text(&server->process.output, idle_words, patience_ms))
-        trouble(FAILED, "the narration", "expected a line with \"%s\", found none", idle_words);
+        trouble(FAILED, "what is narrated when a silent client is disconnected?",
+                "expected a line with \"%s\", found none", idle_words);
     end_peers(&peer, 1);
 }
 
-/* One falls silent, the other speaks now and then: less than 2 s apart, in all longer. Nothing is
- * said of one that leaves by itself. */
+/* One client falls silent, another sends now and then: less than 2 s apart, for more than 2 s in
+ * all. The narration must not have the words for a client that leaves on its own. */
 static void idle_after_a_word(struct server *server)
 {
     enum { FALLS_SILENT, SPEAKS, LEAVES, COUNT };
@@ -69,10 +70,12 @@ static void idle_after_a_word(struct server *server)
             Sleep(20);
             if (has_ended(peers[SPEAKS]))
                 trouble(FAILED, idle_hint,
-                        "expected that a client that speaks each 1.3 s stays, found its end");
+                        "expected a client that sends every 1.3 s to stay connected, found the end "
+                        "of its connection");
             else if (i == 0 && has_ended(peers[FALLS_SILENT]))
                 trouble(FAILED, idle_hint,
-                        "expected that a new client may be silent for 2 s, found its end");
+                        "expected a new client to stay connected for 2 s, found that its "
+                        "connection has already ended");
             if (i > 0 && !ended && !in_trouble()) {
                 ended = has_ended(peers[FALLS_SILENT]);
                 judge_end(ended, now_ms() - heard, "a client that falls silent");
@@ -85,15 +88,15 @@ static void idle_after_a_word(struct server *server)
         wait_for_text(&server->process.output, idle_words, patience_ms);
         int said = count_text(server, idle_words);
         if (said != 1)
-            trouble(FAILED, "the narration",
-                    "expected one line with \"%s\", since one client was disconnected for it, "
-                    "found %d",
+            trouble(FAILED, "what is narrated when a silent client is disconnected?",
+                    "expected one line with \"%s\", because one client was disconnected for being "
+                    "silent, found %d",
                     idle_words, said);
     }
     end_peers(peers, COUNT);
 }
 
-/* There is always something to do, so a wait hardly ever comes to its time-out. */
+/* There is always something to do, so a wait hardly ever times out. */
 static void idle_beside_busy(struct server *server)
 {
     SOCKET busy = connect_peer(server->port), silent = connect_peer(server->port);
@@ -103,7 +106,7 @@ static void idle_beside_busy(struct server *server)
         exchange(busy, pattern, 100, 100);
         ended = wait_for_end(silent, 20) >= 0;
         if (!in_trouble())
-            judge_end(ended, now_ms() - begun, "a silent client beside a busy one");
+            judge_end(ended, now_ms() - begun, "a silent client next to a busy one");
     }
     SOCKET peers[] = {busy, silent};
     end_peers(peers, 2);
@@ -114,14 +117,15 @@ static size_t fill(SOCKET peer)
 {
     size_t sent = peer == INVALID_SOCKET ? 0 : send_until_refused(peer);
     if (sent == PATTERN_SIZE)
-        trouble(FAILED, "is a client read from before its last bytes are sent back?",
-                "expected that the server stops reading, found that it takes %lu bytes",
+        trouble(FAILED,
+                "does the server receive from a client before it has sent back the last bytes?",
+                "expected the server to stop reading, found that it took %lu bytes",
                 (unsigned long)sent);
     return sent;
 }
 
-/* They read nothing, so for each of them a send is refused, for good; one has shut down as well.
- * Only a server that has closed them has dropped what it could not send. */
+/* They read nothing, so the sends to each of them are refused, and stay refused; one has also shut
+ * down. Only a server that has disconnected them has dropped what it could not send. */
 static void idle_does_not_read(struct server *server)
 {
     enum { COUNT = 2 };
@@ -144,17 +148,17 @@ static void idle_does_not_read(struct server *server)
             received += n > 0 ? (size_t)n : 0;
         }
         if (received == sent[i])
-            trouble(FAILED, "is a client silent whose bytes are not taken?",
-                    "expected that a client that %s is disconnected after %.1f s, found that it is "
-                    "still served after %.1f s",
+            trouble(FAILED, "does a client that takes no bytes count as silent?",
+                    "expected a client that %s to be disconnected after %.1f s, found it still "
+                    "served after %.1f s",
                     i == 0 ? "does not read" : "has shut down and does not read",
                     IDLE_LIMIT_MS / 1000.0, IDLE_LATEST_MS / 1000.0);
     }
     end_peers(peers, COUNT);
 }
 
-/* As many silent clients as one wait has places for, and more that say something. Those may have
- * to wait until the silent ones are closed. It all costs nothing afterwards. */
+/* As many silent clients as one wait has places for, and more that send something. Those may have
+ * to wait until the silent ones are disconnected. Afterwards none of them costs anything. */
 static void idle_places(struct server *server)
 {
     enum { SILENT = 62, COUNT = SILENT + 10 };
@@ -171,9 +175,11 @@ static void idle_places(struct server *server)
     for (int i = SILENT; i < COUNT && !in_trouble(); i++) {
         double left = begun + IDLE_LATEST_MS - now_ms();
         if (wait_for_socket(peers[i], READABLE, left > 1 ? (DWORD)left : 1) == 0)
-            trouble(TIMED_OUT, "closesocket; who accepts again when a silent client is closed?",
-                    "expected that the places of %d silent clients are free after %.1f s, found "
-                    "that client %d is not served",
+            trouble(TIMED_OUT,
+                    "is closesocket called for a silent client, and what makes the server accept "
+                    "again?",
+                    "expected the places of %d silent clients to be free after %.1f s, found that "
+                    "client %d is not served",
                     SILENT, IDLE_LIMIT_MS / 1000.0, i + 1);
         else
             receive_exactly(peers[i], pattern + i, 100);
@@ -181,8 +187,8 @@ static void idle_places(struct server *server)
     for (int i = 0; i < SILENT && !in_trouble(); i++) {
         if (wait_for_end(peers[i], IDLE_LATEST_MS) < 0)
             trouble(TIMED_OUT, idle_hint,
-                    "expected that all of %d silent clients are closed, "
-                    "found client %d still connected",
+                    "expected all %d silent clients to be disconnected, found client %d still "
+                    "connected",
                     SILENT, i + 1);
     }
     end_peers(peers, COUNT);
@@ -192,12 +198,13 @@ static void idle_places(struct server *server)
         cannot_measure(server);
     else if (after.handles > before.handles + 10)
         trouble(FAILED, "what is closed in close_client?",
-                "expected as many handles after %d silent clients as before, found %u and %u",
+                "expected as many handles after %d silent clients as before, found %u after them "
+                "and %u before",
                 SILENT, after.handles, before.handles);
     else if (after.memory > before.memory + 2 * 1024 * 1024)
         trouble(FAILED, "what is freed in close_client?",
-                "expected as much memory after %d silent clients as before, found %llu KiB and "
-                "%llu KiB",
+                "expected as much memory after %d silent clients as before, found %llu KiB after "
+                "them and %llu KiB before",
                 SILENT, after.memory >> 10, before.memory >> 10);
 }
 
@@ -208,8 +215,8 @@ static void idle_server_sleeps(struct server *server)
         expect_sleep(server, IDLE_LIMIT_MS);
 }
 
-/* Its time is not over yet, so there is nothing to do. On a busy machine it may be over before the
- * second measurement: then once more. */
+/* The client's time has not run out yet, so there is nothing to do. On a busy machine it may run
+ * out before the second measurement: then try once more. */
 static void idle_client_sleeps(struct server *server)
 {
     enum { ATTEMPTS = 5, WATCHED_MS = 800 };
@@ -224,7 +231,7 @@ static void idle_client_sleeps(struct server *server)
             end_peers(&peer, 1);
             return;
         }
-        Sleep(300); /* it may still be busy with what came last */
+        Sleep(300); /* the server may still be busy with the last bytes */
         bool measured = measure_server(server, &before);
         Sleep(WATCHED_MS);
         measured = measured && measure_server(server, &after);
@@ -232,7 +239,7 @@ static void idle_client_sleeps(struct server *server)
         if (!measured)
             cannot_measure(server);
         else if (done && after.activity - before.activity > most)
-            trouble(FAILED, "how long may the wait last until a client's time is over?",
+            trouble(FAILED, "how long may the wait last before a client's time runs out?",
                     "expected a server with one silent client to sleep, found %llu %s in %.1f s",
                     after.activity - before.activity,
                     running_under_wine() ? "context switches" : "CPU cycles", WATCHED_MS / 1000.0);
@@ -242,7 +249,7 @@ static void idle_client_sleeps(struct server *server)
         trouble(SKIPPED, "", "this machine is too busy to tell");
 }
 
-/* One of them is disconnected by the server: it counts as well. */
+/* The server disconnects one of them, which counts as well. */
 static void idle_summary(struct server *server)
 {
     SOCKET peers[2];

@@ -1,4 +1,4 @@
-/* ROOM.c - the checks of the exercise ROOM: those of CHAT, and what several workers make of it. */
+/* ROOM.c - the checks of the exercise ROOM: those of CHAT, and others for several workers. */
 #include "../CHAT/CHAT.h"
 
 #include <stdlib.h>
@@ -10,11 +10,11 @@ enum { TALKERS = 8, LINES = 150, LONGEST = 1200, MOST_SAID = LINES * 130 };
 struct talker {
     SOCKET peer;
     int self;
-    bool hears; /* what the others say, to the last line */
+    bool hears; /* what the others send, to the last line */
     unsigned random;
     char *said;
     size_t said_length;
-    size_t expected; /* bytes that the others say */
+    size_t expected; /* bytes that the others send */
     char *heard;
     size_t heard_length;
 };
@@ -52,7 +52,7 @@ static void make_talkers(SOCKET *peers)
         talkers[i].expected = all - talkers[i].said_length;
 }
 
-/* Says it all in pieces of any length, and hears meanwhile. */
+/* Sends everything in pieces of any length, and receives meanwhile. */
 static DWORD WINAPI talk(void *parameter)
 {
     struct talker *talker = parameter;
@@ -99,17 +99,21 @@ static void check_heard(const struct talker *talker)
             other = (talker->self + 1) % TALKERS;
         size_t expected_length = write_line(expected, other, next[other]++);
         if (length != expected_length || memcmp(line, expected, length) != 0)
-            trouble(FAILED, "who may write into a client's queue, or begin a send, at this moment?",
-                    "expected line %d of talker %d, \"%s...\" of %lu bytes, found \"%s...\" of %lu",
-                    next[other], other, show_bytes(expected_text, expected, expected_length),
-                    (unsigned long)expected_length, show_bytes(text, line, length),
-                    (unsigned long)length);
+            trouble(
+                FAILED,
+                "which thread may write into a client's queue, or begin a send, at this moment?",
+                "expected line %d of talker %d, \"%s...\" of %lu bytes, found \"%s...\" of %lu",
+                next[other], other, show_bytes(expected_text, expected, expected_length),
+                (unsigned long)expected_length, show_bytes(text, line, length),
+                (unsigned long)length);
         line += length;
     }
     if (!in_trouble() && talker->heard_length != talker->expected)
-        trouble(TIMED_OUT, "who sends the rest when a send completes, or was another one pending?",
-                "expected %lu bytes from %d others, found %lu, and then nothing",
-                (unsigned long)talker->expected, TALKERS - 1, (unsigned long)talker->heard_length);
+        trouble(
+            TIMED_OUT,
+            "which thread sends the rest when a send completes, or when another one was pending?",
+            "expected %lu bytes from %d others, found %lu and then nothing",
+            (unsigned long)talker->expected, TALKERS - 1, (unsigned long)talker->heard_length);
 }
 
 static bool start_room(struct server *server, SOCKET *peers, int count)
@@ -117,7 +121,7 @@ static bool start_room(struct server *server, SOCKET *peers, int count)
     if (!start_server(server, "--quiet"))
         return false;
     connect_peers(server->port, peers, count);
-    Sleep(200); /* so that each of them is accepted, and gets what the others say */
+    Sleep(200); /* so that each of them is accepted, and gets what the others send */
     return true;
 }
 
@@ -133,7 +137,7 @@ static void start_talkers(HANDLE *threads)
 static void wait_for_talkers(HANDLE *threads)
 {
     for (int i = 0; i < TALKERS; i++) {
-        WaitForSingleObject(threads[i], INFINITE); /* each wait in it is bounded */
+        WaitForSingleObject(threads[i], INFINITE); /* each of its waits is bounded */
         CloseHandle(threads[i]);
     }
 }
@@ -170,8 +174,8 @@ static void room_talk(void)
         room_talk_with("--threads 1");
 }
 
-/* Guests come, hear some of it, and are gone again: with a reset, in order, with half a line, with
- * a line that is too long. Workers are sending to them at this moment. */
+/* Guests come, receive some of it, and leave again: with a reset, in order, with half a line, with
+ * a line that is too long. Workers are sending to them meanwhile. */
 static void room_guests(void)
 {
     enum { GUESTS = 60, AT_ONCE = 6 };
@@ -236,23 +240,24 @@ static void room_pastes(void)
             int n = recv(peers[i], bytes, sizeof bytes, 0);
             heard[i] += n > 0 ? (size_t)n : 0;
             if (n == 0 || (n < 0 && WSAGetLastError() != WSAEWOULDBLOCK))
-                trouble(FAILED, "what happens to a client that reads what it gets?",
+                trouble(FAILED, "why does the server disconnect a client that reads what it gets?",
                         "expected empty lines, found the end of the connection after %lu bytes",
                         (unsigned long)heard[i]);
             done += heard[i] == (size_t)(i < PASTERS ? PASTERS - 1 : PASTERS) * LENGTH;
         }
     }
     if (done < COUNT && !in_trouble())
-        trouble(TIMED_OUT, "one send for each line? Pass on all whole lines of a receive at once",
-                "expected that %d times %d empty lines reach %d clients within %.0f s, found %lu "
+        trouble(TIMED_OUT,
+                "is there one send for each line? Pass on all whole lines of a receive together",
+                "expected %d times %d empty lines to reach %d clients within %.0f s, found %lu "
                 "lines at client %d",
                 PASTERS, LENGTH, COUNT, most_ms / 1000, (unsigned long)heard[COUNT - 1], COUNT);
-    stop_server(&server); /* in time, too: it may be in the middle of it */
+    stop_server(&server); /* it must also end in time in the middle of this */
     end_peers(peers, COUNT);
 }
 
-/* The queue of one client that does not read is filled by several workers: nothing is written
- * beyond its end, the others hear everything, and it is closed. */
+/* Several workers fill the queue of a client that does not read: nothing is written beyond its end,
+ * the others receive everything, and that client is disconnected. */
 static void room_lazy(void)
 {
     enum { LAZY = 2, SAYS = 4, LENGTH = 40000, MOST_ROUNDS = 150 };
@@ -278,19 +283,20 @@ static void room_lazy(void)
             size_t length = 0;
             while (length < (SAYS - 1) * LENGTH && !in_trouble()) {
                 if (wait_for_socket(peers[i], READABLE, (DWORD)patience_ms) == 0) {
-                    trouble(TIMED_OUT, "what happens to the others when one does not read?",
-                            "expected %d bytes from 3 others, found %lu, and then nothing",
+                    trouble(TIMED_OUT, "what happens to the other clients when one does not read?",
+                            "expected %d bytes from 3 others, found %lu and then nothing",
                             (SAYS - 1) * LENGTH, (unsigned long)length);
                     break;
                 }
                 int n = recv(peers[i], heard, sizeof heard, 0);
                 if (n == 0)
-                    trouble(FAILED, "what happens to a client that reads what it gets?",
+                    trouble(FAILED,
+                            "why does the server disconnect a client that reads what it gets?",
                             "expected more lines, found the end of the connection");
                 length += n > 0 ? (size_t)n : 0;
             }
         }
-        /* To a client that has been closed nothing can be sent for long. */
+        /* A client that the server has disconnected cannot go on sending for long. */
         closed = round % 8 == 7;
         for (int i = 0; i < LAZY && closed; i++)
             closed = send(peers[SAYS + i], "x", 1, 0) == SOCKET_ERROR &&
@@ -298,7 +304,7 @@ static void room_lazy(void)
     }
     if (!closed && !in_trouble())
         trouble(FAILED, "when is a queue full, and what happens then?",
-                "expected that a client is disconnected that has not read %d MiB, found it "
+                "expected a client that has not read %d MiB to be disconnected, found it still "
                 "connected",
                 MOST_ROUNDS * SAYS * LENGTH >> 20);
     stop_server(&server);
@@ -328,7 +334,7 @@ static void room_stop(void)
     }
 }
 
-/* What is kept for a line, or for a client that it goes to, must not stay. */
+/* What is kept for a line, or for a client that the line goes to, must not stay. */
 static void room_lines_leak_nothing(void)
 {
     enum { PEERS = 6, WARM_UP = 10, ROUNDS = 70, AT_ONCE = 20, LENGTH = 14 };
@@ -349,8 +355,8 @@ static void room_lines_leak_nothing(void)
         for (int i = 0; i < PEERS && !in_trouble(); i++) {
             for (int length = 0; length < (PEERS - 1) * AT_ONCE * LENGTH && !in_trouble();) {
                 if (wait_for_socket(peers[i], READABLE, (DWORD)patience_ms) == 0)
-                    trouble(TIMED_OUT, "who sends what is in the queue?",
-                            "a line from one of %d others never came", PEERS - 1);
+                    trouble(TIMED_OUT, "which thread sends what is in the queue?",
+                            "expected all lines of %d others, found nothing more", PEERS - 1);
                 int n = recv(peers[i], heard, sizeof heard, 0);
                 length += n > 0 ? n : 0;
             }
@@ -361,8 +367,8 @@ static void room_lines_leak_nothing(void)
         cannot_measure(&server);
     else if (after.memory > before.memory + 96 * 1024 || after.handles > before.handles + 10)
         trouble(FAILED, "what is allocated or opened for each line, and where is it given back?",
-                "expected as much as before, found %llu KiB and %u handles after %d lines, %llu "
-                "KiB and %u after %d",
+                "expected as much memory and as many handles as before, found %llu KiB and %u "
+                "handles after %d lines, %llu KiB and %u handles after %d",
                 after.memory >> 10, after.handles, PEERS * AT_ONCE * ROUNDS, before.memory >> 10,
                 before.handles, PEERS * AT_ONCE * WARM_UP);
     stop_server(&server);

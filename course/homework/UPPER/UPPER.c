@@ -1,8 +1,8 @@
 /* UPPER.c - the checks of the exercise UPPER. */
 #include "../../../tests/exercise_checks.h"
 
-/* What the peers send. From then on pattern holds the same bytes with capitals: what must come
- * back, and what the checks of the chapter, which follow, send and expect unchanged. */
+/* What the peers send. After make_small, pattern has the same bytes with capitals: they must come
+ * back, and the checks of the chapter, which run later, send them and expect them unchanged. */
 static unsigned char small[PATTERN_SIZE];
 
 static void make_small(void)
@@ -19,7 +19,7 @@ static void make_small(void)
     }
 }
 
-/* Sends the bytes; the others must come back, and then the end. */
+/* Sends the bytes; the expected ones must come back, and then the end. */
 static void expect_others(int port, const unsigned char *bytes, const unsigned char *expected,
                           size_t length, size_t piece)
 {
@@ -64,8 +64,8 @@ static void upper_4_mib(struct server *server)
     expect_others(server->port, small, pattern, 4 * 1024 * 1024, 100003);
 }
 
-/* Sends until nothing more is taken, and shuts down. Another client talks; only then the first one
- * reads: all of its own bytes, then the end. */
+/* Sends until nothing more is taken, and shuts down. Another client sends and receives; only then
+ * does the first one read: all of its own bytes, then the end. */
 static void upper_late(struct server *server)
 {
     size_t sent = 0;

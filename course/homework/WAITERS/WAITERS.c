@@ -5,7 +5,7 @@ enum { WAITERS_SIZE = 200, WAITERS_LEAVE = 150 };
 static SOCKET waiters[WAITERS_SIZE];
 static const struct service waiters_service = {.unit = 0};
 
-/* All talk, round after round. Several threads serve them, and count. */
+/* All clients talk, round after round. Several threads serve them, and count. */
 static void waiters_count(void)
 {
     enum { ROUNDS = 12, LENGTH = 100 };
@@ -83,7 +83,7 @@ static void waiters_stop(void)
         return;
     talk_all(server.port, waiters, WAITERS_SIZE);
     for (int i = 0; i < WAITERS_SIZE && !in_trouble(); i++) {
-        if (i % 60 == 7) /* its send stays pending, in each group */
+        if (i % 60 == 7) /* in each group a send stays pending */
             send_until_refused(waiters[i]);
         else if (i % 5 == 0)
             send_all(waiters[i], pattern, 20000); /* what comes back is not read */
