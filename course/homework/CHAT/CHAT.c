@@ -219,8 +219,10 @@ static void chat_long_line(void)
         return;
     memset(line, 'x', sizeof line);
     line[CHAT_LINE - 1] = '\n';
-    for (int first = CHAT_LINE; first > 0 && !in_trouble(); first -= CHAT_LINE - 1) {
-        /* In one piece, then in two, of which the first is 1 byte long. */
+    for (int i = 0; i < 3 && !in_trouble(); i++) {
+        /* In one piece, then in two, of which the first or the second is 1 byte long. */
+        static const int firsts[] = {CHAT_LINE, 1, CHAT_LINE - 1};
+        int first = firsts[i];
         send_all(peers[0], (const unsigned char *)line, (size_t)first);
         if (first < CHAT_LINE) {
             Sleep(50);
