@@ -1,7 +1,7 @@
 /*
  * Chapter 21: asynchronous notification with WSAEventSelect - the client.
  *
- * The keyboard and the connection stand in one wait: typed lines are sent, and what comes back is
+ * One wait covers the keyboard and the connection: typed lines are sent, and what comes back is
  * printed, whichever happens first.
  *
  *   cl  /std:c11 client.c ..\common\*.c
@@ -17,13 +17,13 @@ enum { BUFFER_SIZE = 64 * 1024 };
 enum { CONNECTION_EVENT, LINE_EVENT, EVENT_COUNT };
 
 static SOCKET connection;
-static const struct addrinfo *address; /* the server's address that is tried */
+static const struct addrinfo *address; /* the address of the server that is being tried */
 static char server[ADDRESS_TEXT_SIZE];
 static WSAEVENT events[EVENT_COUNT];
 
 static struct input input;
 static bool sending;     /* the line in input is on its way */
-static int line_sent;    /* bytes of the line that are sent */
+static int line_sent;    /* bytes of the line that have been sent */
 static bool input_ended; /* nothing more will be sent */
 
 static long long sent; /* bytes in all */
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
     return 0;
 }
 
-/* Begins with address, or with the next one that works: localhost is ::1 as well as 127.0.0.1. */
+/* Begins to connect to address, or to the next one: localhost is ::1 as well as 127.0.0.1. */
 static void connect_to_server(void)
 {
     int error;
@@ -80,7 +80,7 @@ static void connect_to_server(void)
 }
 
 /* B: WSAEventSelect makes the socket non-blocking, so connect only begins; FD_CONNECT
- * tells how it ended. Returns an error if it could not even begin. */
+ * reports how it ended. Returns an error if it could not even begin. */
 static int begin_connect(void)
 {
     int error = 0;
@@ -101,6 +101,7 @@ static int begin_connect(void)
     return 0;
 }
 
+/* Waits for the connection or a typed line, again and again, until the server has closed. */
 static void converse(void)
 {
     bool open = true;
@@ -119,7 +120,7 @@ static void converse(void)
              server, received, sent);
 }
 
-/* C: what happened to the connection? Returns false when the server has closed. */
+/* C: what happened to the connection? Returns false when the server has closed it. */
 static bool serve_connection(void)
 {
     WSANETWORKEVENTS happened;
@@ -147,6 +148,7 @@ static bool serve_connection(void)
     return true;
 }
 
+/* Connected: the first line may be typed. Failed: the next address is tried. */
 static void connect_ended(int error)
 {
     if (error == 0) {
@@ -178,7 +180,7 @@ static void send_line(void)
     send_rest();
 }
 
-/* D: send until the system refuses; then FD_WRITE will say when to go on. */
+/* D: send until the system refuses; then FD_WRITE comes when there is room again. */
 static void send_rest(void)
 {
     while (line_sent < input.length) {
@@ -198,7 +200,7 @@ static void send_rest(void)
     next_line(&input);
 }
 
-/* E: one recv for one FD_READ. Returns false when the server has closed. */
+/* E: one recv per FD_READ. Returns false when the server has closed the connection. */
 static bool receive(void)
 {
     static char buffer[BUFFER_SIZE];
@@ -221,7 +223,7 @@ static bool receive(void)
     return true;
 }
 
-/* The thread that reads standard input calls this when a line is there. */
+/* The thread that reads standard input calls this when it has read a line. */
 static void line_ready(void)
 {
     WSASetEvent(events[LINE_EVENT]);

@@ -1,14 +1,14 @@
 /*
  * Chapter 21, for contrast: synchronous notification with select - the same echo server.
  *
- * select waits *until* a socket is ready and returns: asking and being told are one call. Compare
- * with server.c, where WSAEventSelect returns immediately and an event tells later.
+ * select waits *until* a socket is ready: the call that asks also brings the answer. Compare with
+ * server.c, where WSAEventSelect returns immediately and an event is signalled later.
  *
  *   cl  /std:c11 select_server.c ..\common\*.c
  *   gcc -std=c11 select_server.c ..\common\*.c -o select_server.exe -lws2_32
  *
  * Left simple on purpose: FD_SETSIZE stays at 64 sockets; when memory or sockets run out, the
- * server ends; and a stop breaks off what is still on its way.
+ * server ends; and a shutdown drops what is still on its way.
  */
 #include "../common/common.h"
 
@@ -17,7 +17,7 @@
 enum {
     BUFFER_SIZE = 128 * 1024,
 
-    /* A set takes FD_SETSIZE (64) sockets: the stop socket, the listener, and the clients. */
+    /* A set takes FD_SETSIZE (64) sockets at most: the stop socket, the listener, the clients. */
     MAX_CLIENTS = FD_SETSIZE - 2
 };
 
@@ -28,7 +28,7 @@ struct client {
     int number;
     enum state state;
     int received; /* bytes in buffer */
-    int sent;     /* bytes of them that are sent back */
+    int sent;     /* how many of them have been sent back */
     char buffer[BUFFER_SIZE];
 };
 
@@ -92,7 +92,7 @@ static void serve_until_stopped(void)
             FD_SET(clients[i]->socket, clients[i]->state == SENDING ? &writable : &readable);
 
         narrate(0, "select", "wait for one of %u sockets", readable.fd_count + writable.fd_count);
-        /* A set without a socket must not be passed; readable has at least the stop socket. */
+        /* An empty set must not be passed; readable contains at least the stop socket. */
         int ready = select(0, &readable, writable.fd_count > 0 ? &writable : NULL, NULL, NULL);
         if (ready == SOCKET_ERROR)
             fail(WSAGetLastError(), "select");
@@ -114,9 +114,9 @@ static void accept_client(void)
         narrate_failure(0, "accept", error);
         if (error == WSAEMFILE || error == WSAENOBUFS)
             fail(error, "accept");
-        return; /* any other error: that client has gone again already */
+        return; /* any other error: that client has already gone */
     }
-    make_non_blocking(accepted); /* a ready socket need not take all that is sent */
+    make_non_blocking(accepted); /* even a ready socket may not take all of a send */
 
     struct client *client = calloc(1, sizeof *client);
     if (client == NULL)
@@ -130,7 +130,7 @@ static void accept_client(void)
         narrate(0, "select", "the listener is left out of the set, full");
 }
 
-/* Serves the clients that select found ready, and lets the closed ones go. */
+/* Serves the clients that select found ready, and closes those that have ended. */
 static void serve_clients(const fd_set *readable, const fd_set *writable)
 {
     int kept = 0;
@@ -204,7 +204,7 @@ static void stop_serving(void)
         close_client(clients[--client_count]);
     resume_narration();
     narrate(0, "closesocket", "all clients are closed");
-    /* stop_socket is left to the system: request_stop may still be inside send. */
+    /* stop_socket is left for the system to close: request_stop may still be using it. */
     print_summary(clients_served, bytes_echoed, 0);
 }
 
@@ -214,7 +214,7 @@ static void request_stop(void)
     send(stop_socket, "", 1, 0);
 }
 
-/* A datagram socket of this machine that is connected to itself. */
+/* A datagram socket that is connected to itself: what it sends makes it readable. */
 static SOCKET create_stop_socket(void)
 {
     struct sockaddr_in address;

@@ -1,23 +1,23 @@
 /*
  * Chapter 21: asynchronous notification with WSAEventSelect - the echo server.
  *
- * The system tells through an event object *when* a socket is ready; the program then transfers
- * the bytes itself, with recv and send, which do not block.
+ * The system signals an event object when a socket is *ready*; the program then transfers the
+ * bytes itself, with recv and send, which do not block.
  *
  *   cl  /std:c11 server.c ..\common\*.c
  *   gcc -std=c11 server.c ..\common\*.c -o server.exe -lws2_32
  *
  * Left simple on purpose: one thread, so one wait, so at most 64 events; when memory or event
- * objects run out, the server ends; and a stop breaks off what is still on its way.
+ * objects run out, the server ends; and a shutdown drops what is still on its way.
  */
 #include "../common/common.h"
 
 #include <stdlib.h>
 
 enum {
-    BUFFER_SIZE = 128 * 1024, /* an experiment: make it 5 and count the FD_READ */
+    BUFFER_SIZE = 128 * 1024, /* an experiment: make it 5 and count the FD_READ events */
 
-    /* One wait takes 64 events: the stop event, the listener's, and one for each client. */
+    /* One wait takes at most 64 events: the stop event, the listener's, and one for each client. */
     STOP = 0,
     LISTENER = 1,
     FIRST_CLIENT = 2,
@@ -33,10 +33,10 @@ struct client {
     WSAEVENT event;
     int number;
     enum state state;
-    bool readable;    /* FD_READ came, and no recv since */
+    bool readable;    /* FD_READ came, and recv was not called since */
     bool peer_closed; /* FD_CLOSE came: it comes only once, so it is remembered */
     int received;     /* bytes in buffer */
-    int sent;         /* bytes of them that are sent back */
+    int sent;         /* how many of them have been sent back */
     char buffer[BUFFER_SIZE];
 };
 
@@ -100,7 +100,7 @@ static void start_accepting(void)
         fail(WSAGetLastError(), "WSAEventSelect of the listener");
     accepting = true;
     narrate(0, "WSAEventSelect", "listener: FD_ACCEPT");
-    /* Again: FD_ACCEPT may not come twice for a client whose accept failed, so accept is tried. */
+    /* Not the first time: FD_ACCEPT may not come again for a client that waits, so try accept. */
     if (clients_served > 0)
         WSASetEvent(events[LISTENER]);
 }
@@ -143,7 +143,7 @@ static void accept_client(void)
                 fail(error, "accept");
             stop_accepting("until a client leaves");
         }
-        return; /* any other error: that client has gone again already */
+        return; /* any other error: that client has already gone */
     }
 
     struct client *client = calloc(1, sizeof *client);
@@ -165,7 +165,7 @@ static void accept_client(void)
         stop_accepting("full");
 }
 
-/* Step 1: which events were they? The call copies the record, clears it, resets the event. */
+/* Step 1: what happened? The call copies the record, clears it, and resets the event object. */
 static void serve_client(DWORD place)
 {
     struct client *client = clients[place];
@@ -194,13 +194,13 @@ static void serve_client(DWORD place)
     if (client->state == RECEIVING && (client->readable || client->peer_closed))
         receive(client);
 
-    /* Step 3: FD_CLOSE may come while bytes are still unread, and does not come again for the
-     * end behind them (recv returns 0). So the client's event is signalled here until then. */
+    /* Step 3: FD_CLOSE may come while bytes are still unread, and does not come again at the end
+     * (when recv returns 0). So this makes the wait return for the client until the end is read. */
     if (client->state == RECEIVING && client->peer_closed)
         WSASetEvent(client->event);
 
-    /* Step 6: a wait returns the lowest of the signalled events. So a client that was served goes
-     * to the back: then the lowest is always the one that was served longest ago, and none
+    /* Step 6: a wait returns the index of the first signalled event. So a client that has been
+     * served goes to the back: the first is then always the one served longest ago, and no client
      * starves. */
     remove_client(place);
     if (client->state == CLOSING) {
@@ -212,7 +212,7 @@ static void serve_client(DWORD place)
     }
 }
 
-/* The error that came with one of the events; only the events that happened have a valid one. */
+/* The error of an event that happened, or 0; the codes of the other events are not valid. */
 static int event_error(const WSANETWORKEVENTS *happened)
 {
     static const int bits[] = {FD_READ_BIT, FD_WRITE_BIT, FD_CLOSE_BIT};
@@ -223,15 +223,15 @@ static int event_error(const WSANETWORKEVENTS *happened)
     return 0;
 }
 
-/* Step 3: one recv for one FD_READ. It makes FD_READ come again if there is more. An error, such
- * as a reset, is the affair of this client alone. */
+/* Step 3: one recv per FD_READ. It makes FD_READ come again if bytes are left. An error, such as
+ * a reset, ends this client only. */
 static void receive(struct client *client)
 {
     client->readable = false;
     int bytes = recv(client->socket, client->buffer, BUFFER_SIZE, 0);
     if (bytes == SOCKET_ERROR) {
         int error = WSAGetLastError();
-        if (error == WSAEWOULDBLOCK) { /* no error: those bytes have been read already */
+        if (error == WSAEWOULDBLOCK) { /* no failure: those bytes have been read already */
             narrate(client->number, "recv", "nothing to receive (WSAEWOULDBLOCK)");
             return;
         }
@@ -245,7 +245,7 @@ static void receive(struct client *client)
         client->state = CLOSING;
         return;
     }
-    /* TODO UPPER: from here until they are sent, the bytes are the program's. */
+    /* TODO UPPER: from here until they are sent, the bytes belong to the program. */
     client->received = bytes;
     client->sent = 0;
     send_rest(client);
@@ -275,7 +275,7 @@ static void send_rest(struct client *client)
     client->state = RECEIVING;
 }
 
-/* Step 5: late clients wait in the listener's backlog until there is a place for them. */
+/* Step 5: new clients then wait in the listener's backlog until there is a place for them. */
 static void stop_accepting(const char *reason)
 {
     if (WSAEventSelect(listener, events[LISTENER], 0) == SOCKET_ERROR)
@@ -296,7 +296,7 @@ static void stop_serving(void)
     resume_narration();
     narrate(0, "closesocket", "all clients are closed");
     WSACloseEvent(events[LISTENER]);
-    /* events[STOP] is left to the system: request_stop may still be inside WSASetEvent. */
+    /* events[STOP] is left for the system to close: request_stop may still be using it. */
     print_summary(clients_served, bytes_echoed, 0);
 }
 

@@ -28,18 +28,18 @@ static bool open; /* the server has not closed */
 
 static struct input input;
 static bool sending;     /* the line in input is on its way */
-static int line_sent;    /* bytes of the line that are sent */
+static int line_sent;    /* bytes of the line that have been sent */
 static bool input_ended; /* nothing more will be sent */
 
 static long long sent; /* bytes in all */
 static long long received;
 
-/* The other work: looking for prime numbers. */
+/* The other work: finding prime numbers. */
 enum { NUMBERS = 1000000, NUMBERS_AT_A_TIME = 100 };
 static int numbers_tested;
 static int tested_during_both; /* of them: while a send and a receive were in progress */
 static int primes_found;
-static int numbers_told_of; /* in the narration */
+static int numbers_told_of; /* numbers that the narration has mentioned */
 
 static void connect_to_server(const struct addrinfo *address);
 static void converse(void);
@@ -109,8 +109,8 @@ static void connect_to_server(const struct addrinfo *address)
     narrate(0, "connect", "connected to %s", server);
     open = true;
 
-    /* The system would copy a line into a buffer of its own, and call that done. Without such a
-     * buffer the send lasts as long as the transfer: here that is what there is to see. */
+    /* The system would copy a line into its own buffer and complete the send. Without that buffer
+     * the send lasts as long as the transfer, so that the two operations are seen to overlap. */
     const int no_buffer = 0;
     if (setsockopt(connection, SOL_SOCKET, SO_SNDBUF, (const char *)&no_buffer, sizeof no_buffer))
         fail(WSAGetLastError(), "setsockopt SO_SNDBUF");
@@ -121,16 +121,16 @@ static void converse(void)
     while (open) {
         if (work_until_signalled() == WSA_WAIT_EVENT_0 + LINE_EVENT)
             send_line();
-        /* else it is WSA_WAIT_IO_COMPLETION: routines have run, and have done it all */
+        /* else it is WSA_WAIT_IO_COMPLETION: routines have run, and have done all the rest */
     }
-    /* With a send still in progress it ends here, too: so nothing is freed that it uses. */
+    /* If a send is still in progress, fail ends the program, so nothing that it uses is freed. */
     if (!input_ended || received != sent)
         fail(0, "receive from %s: the server closed the connection, %lld of %lld bytes came back",
              server, received, sent);
 }
 
 /* F: while an echo is on its way the thread works, and only lets the routines run in
- * between. With nothing to do, it waits. Both waits are alertable: the routines run in here. */
+ * between. With no work to do, it waits. Both waits are alertable: the routines run in here. */
 static DWORD work_until_signalled(void)
 {
     DWORD place;
@@ -180,7 +180,7 @@ static void send_line(void)
     send_rest();
 }
 
-/* D: the send begins; the line must not change until it is done. */
+/* D: the send begins; the line must not change until the send is complete. */
 static void send_rest(void)
 {
     WSABUF rest = {(ULONG)(input.length - line_sent), input.line + line_sent};
@@ -204,7 +204,7 @@ static void CALLBACK send_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *ove
     }
     sending = false;
     next_line(&input);
-    prompt_if_all_is_back(); /* the echo may be here before the send is known to be done */
+    prompt_if_all_is_back(); /* the echo may arrive before the send is seen to be complete */
 }
 
 /* C: the receive begins before there is anything to receive, and stays in progress while
@@ -218,8 +218,8 @@ static void receive(void)
     check_outcome("WSARecv", "receive from", result);
 }
 
-/* It begins the next receive itself. The server cannot keep this wait from its events with that:
- * it has no more to send than it was sent. */
+/* It begins the next receive itself. That cannot keep the wait from its event forever: the server
+ * has no more to send than it was sent. */
 static void CALLBACK receive_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
                                        DWORD flags)
 {
@@ -235,8 +235,8 @@ static void CALLBACK receive_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *
     receive();
 }
 
-/* How did the operation end? The system tells the routine. The error comes first: with one, bytes
- * is 0 and means nothing. */
+/* How did the operation end? The system passes that to the routine. With an error, bytes is 0 and
+ * means nothing. */
 static void operation_result(WSAOVERLAPPED *overlapped, const char *tried, DWORD error, DWORD bytes)
 {
     bool was_send = overlapped == &send_overlapped;
@@ -258,7 +258,7 @@ static void check_outcome(const char *call, const char *tried, int result)
     narrate(0, call, error == 0 ? "completed" : "pending (WSA_IO_PENDING)");
 }
 
-/* The thread that reads standard input calls this when a line is there. */
+/* The thread that reads standard input calls this when it has read a line. */
 static void line_ready(void)
 {
     WSASetEvent(events[LINE_EVENT]);

@@ -2,12 +2,12 @@
  * Chapter 22: overlapped I/O with completion routines - the echo server.
  *
  * The program lends the system a buffer with WSARecv or WSASend, which return immediately. The
- * system transfers the bytes and calls a function of the program *when* it is done.
+ * system transfers the bytes, and *calls a function* of the program when that is done.
  *
  *   cl  /std:c11 server.c ..\common\*.c
  *   gcc -std=c11 server.c ..\common\*.c -o server.exe -lws2_32
  *
- * Left simple on purpose: one thread; when memory runs out, the server ends; and a stop breaks off
+ * Left simple on purpose: one thread; when memory runs out, the server ends; and a shutdown drops
  * what is still on its way.
  */
 #include "../common/common.h"
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 enum {
-    BUFFER_SIZE = 128 * 1024, /* an experiment: make it 5 and count the WSARecv */
+    BUFFER_SIZE = 128 * 1024, /* an experiment: make it 5 and count the WSARecv calls */
 
     /* The wait takes two events, however many clients there are: they need none. */
     STOP = 0,
@@ -34,7 +34,7 @@ struct client {
     enum state state;
     WSAOVERLAPPED overlapped; /* of the one operation in progress */
     int received;             /* bytes in buffer */
-    int sent;                 /* bytes of them that are sent back */
+    int sent;                 /* how many of them have been sent back */
     struct client *next;      /* in the list clients */
     struct client *previous;
     struct client *next_echoed; /* in the list echoed */
@@ -46,7 +46,7 @@ static bool accepting;
 
 static WSAEVENT events[EVENT_COUNT];
 static struct client *clients; /* all of them */
-static struct client *echoed;  /* those that have got everything back: their next receive is due */
+static struct client *echoed;  /* those that have everything back: their next receive is due */
 static bool stopping;
 
 static int clients_served;
@@ -81,12 +81,12 @@ int main(int argc, char **argv)
     start_narration(arguments.quiet, stdout);
     start_winsock();
 
-    /* Step 4: an event for the listener. Step 8: an event for the stop. */
+    /* Step 4: an event for the listener. Step 8: an event for the shutdown. */
     events[STOP] = create_event();
     events[LISTENER] = create_event();
     call_on_ctrl_c(request_stop);
 
-    /* Step 1: a listening socket. Those that it accepts are overlapped because it is. */
+    /* Step 1: a listening socket. The sockets that it accepts are overlapped because it is. */
     struct addrinfo *address = find_addresses(arguments.host, arguments.port);
     listener =
         WSASocketW(address->ai_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
@@ -111,12 +111,12 @@ static void start_accepting(void)
         fail(WSAGetLastError(), "WSAEventSelect of the listener");
     accepting = true;
     narrate(0, "WSAEventSelect", "listener: FD_ACCEPT");
-    /* Again: FD_ACCEPT may not come twice for a client whose accept failed, so accept is tried. */
+    /* Not the first time: FD_ACCEPT may not come again for a client that waits, so try accept. */
     if (clients_served > 0)
         WSASetEvent(events[LISTENER]);
 }
 
-/* Step 4: one thread waits for everything that can happen. Alertably: the routines run here. */
+/* Step 4: one thread waits for everything that can happen; alertably, so the routines run here. */
 static void serve_until_stopped(void)
 {
     for (;;) {
@@ -139,15 +139,15 @@ static void serve_until_stopped(void)
         if (WSAEnumNetworkEvents(listener, events[LISTENER], &happened) == SOCKET_ERROR)
             fail(WSAGetLastError(), "WSAEnumNetworkEvents of the listener");
         accept_client();
-        /* A wait looks at its events before it calls routines: so that a storm of connects does not
-         * keep the clients waiting, the routines that are due have their turn here. */
+        /* A wait checks its events before it calls routines. So the routines that are due run here:
+         * otherwise a storm of connects could keep the clients waiting. */
         SleepEx(0, TRUE);
         receive_again();
     }
 }
 
-/* Step 4: FD_ACCEPT says that a client has connected. One accept makes it come again if there are
- * more. */
+/* Step 4: FD_ACCEPT means that a client is waiting. It comes again after accept if more are
+ * waiting. */
 static void accept_client(void)
 {
     SOCKET accepted = accept(listener, NULL, NULL);
@@ -161,7 +161,7 @@ static void accept_client(void)
                 fail(error, "accept");
             stop_accepting("until a client leaves");
         }
-        return; /* any other error: that client has gone again already */
+        return; /* any other error: that client has already gone */
     }
 
     struct client *client = calloc(1, sizeof *client);
@@ -181,7 +181,7 @@ static void accept_client(void)
         close_client(client);
 }
 
-/* Step 6: what follows when the client's operation has completed. */
+/* Step 6: continues with a client whose operation has completed. */
 static void serve_client(struct client *client)
 {
     if (client->state == RECEIVING) {
@@ -195,7 +195,7 @@ static void serve_client(struct client *client)
 }
 
 /* Step 7: an alertable wait goes on until no routine is due any more. If the routines began the
- * receives, busy clients could keep one due for ever, and no event would ever have its turn. So the
+ * receives, busy clients could keep one due forever, and no event would ever have its turn. So the
  * receives begin here, after the wait. */
 static void receive_again(void)
 {
@@ -211,7 +211,7 @@ static void receive_again(void)
 /* Step 1: the receive begins before there is anything to receive. */
 static void receive(struct client *client)
 {
-    WSABUF space = {BUFFER_SIZE, client->buffer}; /* all of it, each time */
+    WSABUF space = {BUFFER_SIZE, client->buffer}; /* the whole buffer, each time */
     DWORD flags = 0;
     int result = WSARecv(client->socket, &space, 1, NULL, &flags, fresh_overlapped(client),
                          receive_completed);
@@ -219,7 +219,7 @@ static void receive(struct client *client)
 }
 
 /* Step 1: the system calls this when a receive has completed, but only while this thread waits
- * alertably. Step 3: the OVERLAPPED is a member of the client, so its address tells whose it is. */
+ * alertably. Step 3: the OVERLAPPED is a member of a client, so its address leads to the client. */
 static void CALLBACK receive_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
                                        DWORD flags)
 {
@@ -268,8 +268,8 @@ static void CALLBACK send_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *ove
     serve_client(client);
 }
 
-/* Step 5: how did the operation end? The system tells the routine. Returns false if it failed, or
- * if nothing more is to begin. The error comes first: with one, bytes is 0 and means nothing. */
+/* Step 5: how did the operation end? The system passes that to the routine. Returns false if it
+ * failed, or if nothing more is to begin. With an error, bytes is 0 and means nothing. */
 static bool operation_result(struct client *client, DWORD error, DWORD bytes)
 {
     const char *routine = client->state == SENDING ? "send_completed" : "receive_completed";
@@ -286,7 +286,7 @@ static bool operation_result(struct client *client, DWORD error, DWORD bytes)
 }
 
 /* Step 2: WSARecv and WSASend have three outcomes.
- *   0               completed immediately; the routine will be called all the same
+ *   0               completed immediately; the routine will be called even so
  *   WSA_IO_PENDING  in progress; the routine will be called
  *   another error   failed: nothing is in progress, and the routine will never be called */
 static void check_outcome(struct client *client, const char *call, int result)
@@ -301,7 +301,7 @@ static void check_outcome(struct client *client, const char *call, int result)
     narrate(client->number, call, error == 0 ? "completed" : "pending (WSA_IO_PENDING)");
 }
 
-/* Step 6: late clients wait in the listener's backlog until there is a place for them. */
+/* Step 6: new clients then wait in the listener's backlog until there is a place for them. */
 static void stop_accepting(const char *reason)
 {
     if (WSAEventSelect(listener, events[LISTENER], 0) == SOCKET_ERROR)
@@ -311,8 +311,8 @@ static void stop_accepting(const char *reason)
     narrate(0, "WSAEventSelect", "listener: nothing, %s", reason);
 }
 
-/* Step 8: every client has an operation in progress, and the system may write into its buffer
- * until that has completed. So it is cancelled first, and its routine, called with
+/* Step 8: every client has an operation in progress, and its memory belongs to the system until
+ * that has completed. So the operation is cancelled; its routine, called with
  * WSA_OPERATION_ABORTED, closes the client. */
 static void stop_serving(void)
 {
@@ -331,7 +331,7 @@ static void stop_serving(void)
     resume_narration();
     narrate(0, "closesocket", "all clients are closed");
     WSACloseEvent(events[LISTENER]);
-    /* events[STOP] is left to the system: request_stop may still be inside WSASetEvent. */
+    /* events[STOP] is left for the system to close: request_stop may still be using it. */
     print_summary(clients_served, bytes_echoed, operations_pending);
 }
 
@@ -352,7 +352,7 @@ static WSAEVENT create_event(void)
 /* Each operation begins with a fresh OVERLAPPED. It needs no event: the routine is called. */
 static WSAOVERLAPPED *fresh_overlapped(struct client *client)
 {
-    /* TODO TIMER: whatever begins, begins here. */
+    /* TODO TIMER: every operation begins here. */
     memset(&client->overlapped, 0, sizeof client->overlapped);
     return &client->overlapped;
 }
@@ -375,7 +375,7 @@ static void remove_client(struct client *client)
         clients = client->next;
 }
 
-/* Only for a client without an operation in progress: the system still writes into the others. */
+/* Only for a client without an operation in progress: with one, its memory is still in use. */
 static void close_client(struct client *client)
 {
     closesocket(client->socket);

@@ -2,22 +2,22 @@
  * Chapter 22: overlapped I/O with events - the echo server.
  *
  * The program lends the system a buffer with WSARecv or WSASend, which return immediately. The
- * system transfers the bytes and tells through an event object *that* it is done.
+ * system transfers the bytes, and signals an event object when that is *done*.
  *
  *   cl  /std:c11 server.c ..\common\*.c
  *   gcc -std=c11 server.c ..\common\*.c -o server.exe -lws2_32
  *
  * Left simple on purpose: one thread, so one wait, so at most 64 events; when memory or event
- * objects run out, the server ends; and a stop breaks off what is still on its way.
+ * objects run out, the server ends; and a shutdown drops what is still on its way.
  */
 #include "../common/common.h"
 
 #include <stdlib.h>
 
 enum {
-    BUFFER_SIZE = 128 * 1024, /* an experiment: make it 5 and count the WSARecv */
+    BUFFER_SIZE = 128 * 1024, /* an experiment: make it 5 and count the WSARecv calls */
 
-    /* One wait takes 64 events: the stop event, the listener's, and one for each client. */
+    /* One wait takes at most 64 events: the stop event, the listener's, and one for each client. */
     STOP = 0,
     LISTENER = 1,
     FIRST_CLIENT = 2,
@@ -26,7 +26,7 @@ enum {
 
 enum state { RECEIVING, SENDING, CLOSING };
 
-/* What a call of WSARecv or WSASend came to: see check_outcome. */
+/* How a call of WSARecv or WSASend turned out: see check_outcome. */
 enum outcome { DONE, PENDING, FAILED };
 
 /* For each client the server receives, sends all of it back, and receives again. It reads nothing
@@ -39,7 +39,7 @@ struct client {
     enum state state;
     WSAOVERLAPPED overlapped; /* of the one operation in progress */
     int received;             /* bytes in buffer */
-    int sent;                 /* bytes of them that are sent back */
+    int sent;                 /* how many of them have been sent back */
     char buffer[BUFFER_SIZE];
 };
 
@@ -80,13 +80,13 @@ int main(int argc, char **argv)
     start_narration(arguments.quiet, stdout);
     start_winsock();
 
-    /* Step 8: an event for the stop. Step 6: an event for the listener. */
+    /* Step 8: an event for the shutdown. Step 6: an event for the listener. */
     events[STOP] = create_event();
     events[LISTENER] = create_event();
     event_count = FIRST_CLIENT;
     call_on_ctrl_c(request_stop);
 
-    /* Step 1: a listening socket. Those that it accepts are overlapped because it is. */
+    /* Step 1: a listening socket. The sockets that it accepts are overlapped because it is. */
     struct addrinfo *address = find_addresses(arguments.host, arguments.port);
     listener =
         WSASocketW(address->ai_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
@@ -111,7 +111,7 @@ static void start_accepting(void)
         fail(WSAGetLastError(), "WSAEventSelect of the listener");
     accepting = true;
     narrate(0, "WSAEventSelect", "listener: FD_ACCEPT");
-    /* Again: FD_ACCEPT may not come twice for a client whose accept failed, so accept is tried. */
+    /* Not the first time: FD_ACCEPT may not come again for a client that waits, so try accept. */
     if (clients_served > 0)
         WSASetEvent(events[LISTENER]);
 }
@@ -140,7 +140,7 @@ static void serve_until_stopped(void)
     }
 }
 
-/* Step 6: FD_ACCEPT: a client has connected. It comes again after accept if there are more. */
+/* Step 6: FD_ACCEPT means that a client waits. It comes again after accept if more are waiting. */
 static void accept_client(void)
 {
     SOCKET accepted = accept(listener, NULL, NULL);
@@ -154,7 +154,7 @@ static void accept_client(void)
                 fail(error, "accept");
             stop_accepting("until a client leaves");
         }
-        return; /* any other error: that client has gone again already */
+        return; /* any other error: that client has already gone */
     }
 
     struct client *client = calloc(1, sizeof *client);
@@ -168,7 +168,7 @@ static void accept_client(void)
             MAX_CLIENTS);
 
     /* The new socket has inherited the listener's event, and does not need it: its operations
-     * have an event of their own. */
+     * signal the client's event. */
     if (WSAEventSelect(accepted, NULL, 0) == SOCKET_ERROR)
         fail(WSAGetLastError(), "WSAEventSelect of client %d", client->number);
     /* TODO GREETING: this is the client's first operation. */
@@ -182,7 +182,7 @@ static void accept_client(void)
         stop_accepting("full");
 }
 
-/* What follows when the client's operation has completed. */
+/* Continues with a client whose operation has completed. */
 static void serve_client(DWORD place)
 {
     struct client *client = clients[place];
@@ -199,8 +199,8 @@ static void serve_client(DWORD place)
     if (client->state == RECEIVING)
         receive(client);
 
-    /* Step 7: a wait returns the lowest of the signalled events. So a client that was served goes
-     * to the back: then the lowest was always served longest ago, and none starves. */
+    /* Step 7: a wait returns the first of the signalled events. So a client that has been served
+     * goes to the back: the first is then the one served longest ago, and no client starves. */
     remove_client(place);
     if (client->state == CLOSING) {
         close_client(client);
@@ -211,11 +211,11 @@ static void serve_client(DWORD place)
     }
 }
 
-/* Step 1: the receive begins before there is anything to receive. Even one that completes
+/* Step 1: the receive begins before there is anything to receive. Even a receive that completes
  * immediately is handled by the wait, so that no client can monopolise this thread. */
 static void receive(struct client *client)
 {
-    WSABUF space = {BUFFER_SIZE, client->buffer}; /* all of it, each time */
+    WSABUF space = {BUFFER_SIZE, client->buffer}; /* the whole buffer, each time */
     DWORD flags = 0;
     int result = WSARecv(client->socket, &space, 1, NULL, &flags, fresh_overlapped(client), NULL);
     check_outcome(client, "WSARecv", result);
@@ -228,14 +228,14 @@ static void receive_completed(struct client *client, DWORD bytes)
         client->state = CLOSING;
         return;
     }
-    /* TODO FRAME: a receive ends anywhere, in the middle of a message, too. */
+    /* TODO FRAME: a receive can end anywhere, even in the middle of a message. */
     client->received = (int)bytes;
     client->sent = 0;
     send_rest(client);
 }
 
-/* Step 2: a send may end early, so this goes on until all is sent. Step 5: or until a send is
- * pending. One that completed immediately has its result already: that saves a wait. */
+/* Step 2: a send may be short, so this goes on until all is sent. Step 5: or until a send is
+ * pending. The result of a send that completes immediately is ready, which saves a wait. */
 static void send_rest(struct client *client)
 {
     client->state = SENDING;
@@ -293,7 +293,7 @@ static enum outcome check_outcome(struct client *client, const char *call, int r
     return error == 0 ? DONE : PENDING;
 }
 
-/* Late clients wait in the listener's backlog until there is a place for them. */
+/* New clients then wait in the listener's backlog until there is a place for them. */
 static void stop_accepting(const char *reason)
 {
     if (WSAEventSelect(listener, events[LISTENER], 0) == SOCKET_ERROR)
@@ -303,8 +303,8 @@ static void stop_accepting(const char *reason)
     narrate(0, "WSAEventSelect", "listener: nothing, %s", reason);
 }
 
-/* Step 8: every client has an operation in progress, and the system may write into its buffer
- * until that has completed. So it is cancelled first, then waited for (TRUE), then freed. */
+/* Step 8: every client has an operation in progress, and its memory belongs to the system until
+ * that has completed. So: cancel the operation, wait for its end (TRUE), then free the client. */
 static void stop_serving(void)
 {
     narrate(0, "CancelIoEx", "%d operations in progress: cancelled (WSA_OPERATION_ABORTED)",
@@ -318,13 +318,13 @@ static void stop_serving(void)
             GetLastError() != ERROR_NOT_FOUND) /* not found: it has completed already */
             fail((int)GetLastError(), "CancelIoEx of client %d", client->number);
         if (operation_result(client, TRUE, &bytes) && client->state == SENDING)
-            send_completed(client, bytes); /* it was faster */
+            send_completed(client, bytes); /* it had completed before the cancellation */
         close_client(client);
     }
     resume_narration();
     narrate(0, "closesocket", "all clients are closed");
     WSACloseEvent(events[LISTENER]);
-    /* events[STOP] is left to the system: request_stop may still be inside WSASetEvent. */
+    /* events[STOP] is left for the system to close: request_stop may still be using it. */
     print_summary(clients_served, bytes_echoed, operations_pending);
 }
 
@@ -342,7 +342,7 @@ static WSAEVENT create_event(void)
     return event;
 }
 
-/* Each operation begins with a fresh OVERLAPPED; the event in it is what makes it notify. */
+/* Each operation begins with a fresh OVERLAPPED; at its end the system signals the event in it. */
 static WSAOVERLAPPED *fresh_overlapped(struct client *client)
 {
     memset(&client->overlapped, 0, sizeof client->overlapped);
@@ -366,7 +366,7 @@ static void remove_client(DWORD place)
     }
 }
 
-/* Only for a client without an operation in progress: the system still writes into the others. */
+/* Only for a client without an operation in progress: with one, its memory is still in use. */
 static void close_client(struct client *client)
 {
     closesocket(client->socket);

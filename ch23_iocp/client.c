@@ -2,7 +2,7 @@
  * Chapter 23: I/O completion ports - the client.
  *
  * One thread has a send and a receive in progress at the same time, and does other work until the
- * packet of one of them is queued at a port.
+ * packet of one of them is queued at a completion port.
  *
  *   cl  /std:c11 client.c ..\common\*.c
  *   gcc -std=c11 client.c ..\common\*.c -o client.exe -lws2_32
@@ -28,18 +28,18 @@ static bool open; /* the server has not closed */
 
 static struct input input;
 static bool sending;     /* the line in input is on its way */
-static int line_sent;    /* bytes of the line that are sent */
+static int line_sent;    /* bytes of the line that have been sent */
 static bool input_ended; /* nothing more will be sent */
 
 static long long sent; /* bytes in all */
 static long long received;
 
-/* The other work: looking for prime numbers. */
+/* The other work: finding prime numbers. */
 enum { NUMBERS = 1000000, NUMBERS_AT_A_TIME = 100 };
 static int numbers_tested;
 static int tested_during_both; /* of them: while a send and a receive were in progress */
 static int primes_found;
-static int numbers_told_of; /* in the narration */
+static int numbers_told_of; /* numbers that the narration has mentioned */
 
 static void connect_to_server(const struct addrinfo *address);
 static void converse(void);
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
     start_narration(arguments.quiet, client_narration_stream());
     start_winsock();
 
-    /* A: a port. One thread takes its packets. */
+    /* A: a completion port. One thread takes its packets. */
     completion_port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
     if (completion_port == NULL)
         fail((int)GetLastError(), "CreateIoCompletionPort");
@@ -107,13 +107,13 @@ static void connect_to_server(const struct addrinfo *address)
     narrate(0, "connect", "connected to %s", server);
     open = true;
 
-    /* The system would copy a line into a buffer of its own, and call that done. Without such a
-     * buffer the send lasts as long as the transfer: here that is what there is to see. */
+    /* The system would copy a line into its own buffer and complete the send. Without that buffer
+     * the send lasts as long as the transfer, so that the two operations are seen to overlap. */
     const int no_buffer = 0;
     if (setsockopt(connection, SOL_SOCKET, SO_SNDBUF, (const char *)&no_buffer, sizeof no_buffer))
         fail(WSAGetLastError(), "setsockopt SO_SNDBUF");
 
-    /* The packets of its operations come to the port, with this key. */
+    /* From now on the packets of its operations go to the port, with this key. */
     if (CreateIoCompletionPort((HANDLE)connection, completion_port, CONNECTION, 0) == NULL)
         fail((int)GetLastError(), "CreateIoCompletionPort for the connection");
 }
@@ -129,14 +129,14 @@ static void converse(void)
         else
             receive_completed(operation_result(&receive_overlapped, "receive from"));
     }
-    /* With a send still in progress it ends here, too: so nothing is freed that it uses. */
+    /* If a send is still in progress, fail ends the program, so nothing that it uses is freed. */
     if (!input_ended || received != sent)
         fail(0, "receive from %s: the server closed the connection, %lld of %lld bytes came back",
              server, received, sent);
 }
 
 /* E: while an echo is on its way the thread works, and only looks for packets in between.
- * With nothing to do, it waits for them. Returns the OVERLAPPED of the packet, NULL: a line. */
+ * With no work to do, it waits for them. Returns the packet's OVERLAPPED, or NULL for a line. */
 static OVERLAPPED *work_until_packet(void)
 {
     for (;;) {
@@ -191,7 +191,7 @@ static void send_line(void)
     send_rest();
 }
 
-/* D: the send begins; the line must not change until it is done. */
+/* D: the send begins; the line must not change until the send is complete. */
 static void send_rest(void)
 {
     WSABUF rest = {(ULONG)(input.length - line_sent), input.line + line_sent};
@@ -209,7 +209,7 @@ static void send_completed(DWORD bytes)
     }
     sending = false;
     next_line(&input);
-    prompt_if_all_is_back(); /* the echo may be here before the send is known to be done */
+    prompt_if_all_is_back(); /* the echo may arrive before the send is seen to be complete */
 }
 
 /* C: the receive begins before there is anything to receive, and stays in progress while
@@ -235,7 +235,7 @@ static void receive_completed(DWORD bytes)
     receive();
 }
 
-/* How did the operation end? The packet tells it, too, but not with Winsock's errors. */
+/* How did the operation end? The packet says so as well, but without Winsock's error codes. */
 static DWORD operation_result(WSAOVERLAPPED *overlapped, const char *tried)
 {
     DWORD bytes;
@@ -258,8 +258,8 @@ static void check_outcome(const char *call, const char *tried, int result)
     narrate(0, call, error == 0 ? "completed" : "pending (WSA_IO_PENDING)");
 }
 
-/* The thread that reads standard input calls this when a line is there: any program may queue
- * packets of its own. */
+/* The thread that reads standard input calls this when it has read a line: any program may queue
+ * its own packets. */
 static void line_ready(void)
 {
     if (!PostQueuedCompletionStatus(completion_port, 0, LINE, NULL))

@@ -1,7 +1,7 @@
 /*
  * Chapter 23: I/O completion ports - the load client.
  *
- * One thread and one port carry thousands of connections: each sends messages to an echo server,
+ * One thread and one port serve thousands of connections: each sends messages to an echo server,
  * every byte that comes back is compared, and the time that each message takes is measured.
  *
  *   cl  /std:c11 load_client.c ..\common\*.c
@@ -17,15 +17,15 @@
 
 enum {
     BUFFER_SIZE = 64 * 1024,
-    MAX_DEPTH = 64,        /* messages of one connection on their way */
-    CONNECTS = 100,        /* in progress at a time: a listener's backlog is not endless */
+    MAX_DEPTH = 64,        /* messages of one connection on their way at a time */
+    CONNECTS = 100,        /* in progress at a time: a listener's backlog is limited */
     PACKETS = 64,          /* taken at a time */
     CONNECTED_WITHIN = 30, /* seconds */
     LAST_ECHOES_WITHIN = 5 /* seconds after the last message began */
 };
 
-/* The bytes of the messages repeat after a prime number of them, so that neither the
- * messages of a connection nor two connections begin alike. */
+/* The bytes of the messages repeat after PERIOD bytes, a prime number, so that neither two messages
+ * of a connection nor two connections begin alike. */
 enum { PERIOD = 65521, CONNECTIONS_APART = 7919 };
 
 enum { LATENCY_CLASSES = 4096 };
@@ -79,7 +79,7 @@ struct link {
     int number;
     enum { UNUSED, CONNECTING, CONNECTED, CLOSED } state;
     const struct addrinfo *address;
-    WSAOVERLAPPED send_overlapped; /* of the connect, too */
+    WSAOVERLAPPED send_overlapped; /* of the connect as well */
     WSAOVERLAPPED receive_overlapped;
     bool sending;
     bool shut_down; /* no more messages */
@@ -170,7 +170,7 @@ int main(int argc, char **argv)
     if (result.lost > 0)
         fail(0, "%d of %d connections lost; the first: %s", result.lost, load.connections,
              first_loss);
-    /* The port is left to the system: request_stop may still be inside its call. */
+    /* The port is left for the system to close: request_stop may still be using it. */
     stop_winsock();
     return 0;
 }
@@ -189,8 +189,8 @@ static void prepare_load(const struct addrinfo *addresses)
         links[i].buffer = buffers + (size_t)i * (size_t)buffer_size;
 }
 
-/* Makes the bytes of the messages, random ones. longest: how many of them load_content is asked for
- * at a time, at most. */
+/* Fills content with random bytes. longest: the most bytes that load_content is asked for at a
+ * time. */
 static void make_load_content(int longest)
 {
     content = malloc((size_t)PERIOD + (size_t)longest);
@@ -228,7 +228,7 @@ static void begin_connects(void)
     }
 }
 
-/* F: ConnectEx is a connect that does not wait. It wants a socket that is bound. */
+/* F: ConnectEx is a connect that does not wait. It needs a socket that is already bound. */
 static void begin_connect(struct link *link)
 {
     const struct addrinfo *address = server_address;
@@ -256,7 +256,7 @@ static bool prepare_socket(struct link *link)
 {
     const struct addrinfo *address = link->address;
     struct sockaddr_storage any_address = {0};
-    struct sockaddr *any = (struct sockaddr *)&any_address; /* any port of any own address */
+    struct sockaddr *any = (struct sockaddr *)&any_address; /* any port of any local address */
     const int on = 1;
     any->sa_family = (ADDRESS_FAMILY)address->ai_family;
     return bind(link->socket, any, (int)address->ai_addrlen) == 0 &&
@@ -265,14 +265,14 @@ static bool prepare_socket(struct link *link)
                NULL;
 }
 
-/* Until one has succeeded it is not known which of the addresses the server listens at: localhost
- * is ::1 as well as 127.0.0.1. */
+/* Until one connect has succeeded, it is not known at which of the addresses the server listens:
+ * localhost is ::1 as well as 127.0.0.1. */
 static void connect_failed(struct link *link, int error)
 {
     if (link->address == server_address && result.connections == 0 &&
         server_address->ai_next != NULL) {
         server_address = server_address->ai_next;
-        connect_ex = NULL; /* another kind of address may have another one */
+        connect_ex = NULL; /* another kind of address may need another function */
     }
     if (link->address == server_address) {
         lose(link, "connect", error);
@@ -282,7 +282,7 @@ static void connect_failed(struct link *link, int error)
     begin_connect(link);
 }
 
-/* G: only now is it a connected socket for shutdown and the like. */
+/* G: only this option makes it a connected socket for shutdown and similar calls. */
 static void connect_completed(struct link *link)
 {
     if (setsockopt(link->socket, SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, NULL, 0) != 0) {
@@ -295,6 +295,7 @@ static void connect_completed(struct link *link)
     narrate(link->number, "ConnectEx", "connected");
 }
 
+/* Keeps messages on their way on all connections until all are back, or the time is up. */
 static void exchange_messages(void)
 {
     double start = now_ms();
@@ -308,7 +309,7 @@ static void exchange_messages(void)
             begin_send(&links[i]);
     }
     while (links_open > 0 && !interrupted && now < end + 1000.0 * (double)LAST_ECHOES_WITHIN) {
-        take_packets(start + ((int)(result.ms / 1000) + 1) * 1000.0); /* progress is due */
+        take_packets(start + ((int)(result.ms / 1000) + 1) * 1000.0); /* when progress is due */
         now = now_ms();
         result.ms = now - start;
         print_load_progress();
@@ -316,8 +317,8 @@ static void exchange_messages(void)
     }
 }
 
-/* H: one call takes many packets. It waits for the first of them, but not longer than
- * until the given moment (of now_ms). */
+/* H: one call takes many packets. It waits for the first of them, but no longer than until
+ * the given time (of now_ms). */
 static void take_packets(double until)
 {
     OVERLAPPED_ENTRY packets[PACKETS];
@@ -339,6 +340,7 @@ static void take_packets(double until)
     }
 }
 
+/* Which operation was it? The state of the connection and the OVERLAPPED show it. */
 static void operation_completed(struct link *link, OVERLAPPED *overlapped)
 {
     bool is_receive = overlapped == &link->receive_overlapped;
@@ -347,7 +349,7 @@ static void operation_completed(struct link *link, OVERLAPPED *overlapped)
     operations_pending--;
     if (link->state == CONNECTING)
         connects_pending--;
-    if (link->state == CLOSED) /* and what was in progress then ends now */
+    if (link->state == CLOSED) /* it was closed while this operation was in progress */
         return;
     if (!WSAGetOverlappedResult(link->socket, overlapped, &bytes, FALSE, &flags)) {
         if (link->state == CONNECTING)
@@ -375,7 +377,7 @@ static void begin_receive(struct link *link)
         operations_pending++;
 }
 
-/* I: the rest of a message, or the next message unless enough of them are on their way. */
+/* I: sends the rest of a message, or the next message unless enough of them are on their way. */
 static void begin_send(struct link *link)
 {
     if (link->sent == bytes_begun(link)) {
@@ -432,8 +434,8 @@ static void load_received(struct link *link, DWORD bytes)
         begin_send(link);
 }
 
-/* A connection that is still open has waited in vain, or Ctrl+C ends it. Its buffer is the
- * system's until the packets of its operations have come. */
+/* A connection that is still open has waited in vain, or Ctrl+C ends it. Its buffer belongs to the
+ * system until the packets of its operations have been taken. */
 static void end_load(void)
 {
     for (int i = 0; i < load.connections; i++) {
@@ -474,8 +476,8 @@ static void print_load_progress(void)
     bytes_told = result.bytes;
 }
 
-/* Megabytes are 1,000,000 bytes, counted once though they go there and back. Half of the messages
- * took at most p50, 99 of 100 at most p99. */
+/* A megabyte is 1,000,000 bytes; each byte counts once, though it travels there and back. Half of
+ * the messages took at most p50, 99 of 100 at most p99. */
 static void print_load_result(void)
 {
     double seconds = result.ms > 0 ? result.ms / 1000 : 1e-6;
@@ -501,7 +503,7 @@ static double latency(double fraction)
     return min(end, result.longest_latency);
 }
 
-/* A message has come back, that many milliseconds after it began to be sent. */
+/* A message has come back, ms milliseconds after its send began. */
 static void add_latency(double ms)
 {
     result.messages++;
@@ -529,8 +531,7 @@ static long long end_of_class(int latency_class)
     return (latency_class - doublings * 64 + 1LL) << doublings;
 }
 
-/* What the connection with this number sends as its bytes from position on, and what must come
- * back. */
+/* The bytes that this connection sends from position on, and that must come back. */
 static const char *load_content(int connection, long long position)
 {
     return content + (size_t)(((long long)connection * CONNECTIONS_APART + position) % PERIOD);
@@ -547,7 +548,7 @@ static void request_stop(void)
     PostQueuedCompletionStatus(completion_port, 0, 0, NULL);
 }
 
-/* ConnectEx is not in ws2_32: the socket's provider tells where it is. */
+/* ConnectEx is not in ws2_32: the socket's provider knows its address. */
 static void find_connect_ex(SOCKET socket)
 {
     GUID guid = WSAID_CONNECTEX;
@@ -586,7 +587,7 @@ static void close_link(struct link *link)
         narrate(link->number, "closesocket", "%lld bytes sent, %lld bytes came back", link->sent,
                 link->received);
     }
-    /* What is still in progress is cancelled by this; each of them queues its packet. */
+    /* This cancels what is still in progress; each cancelled operation queues its packet. */
     closesocket(link->socket);
     link->state = CLOSED;
 }

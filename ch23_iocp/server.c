@@ -2,32 +2,32 @@
  * Chapter 23: I/O completion ports - the echo server.
  *
  * The program lends the system a buffer with WSARecv or WSASend, which return immediately. The
- * system transfers the bytes and queues a packet at a port when it is done; each of several threads
- * takes the next packet, again and again.
+ * system transfers the bytes, and queues a packet at a completion port when that is done; each of
+ * several threads takes one packet after another.
  *
  *   cl  /std:c11 server.c ..\common\*.c
  *   gcc -std=c11 server.c ..\common\*.c -o server.exe -lws2_32
  *
- * Left simple on purpose: when memory runs out, the server ends; a stop breaks off what is still on
- * its way; and the sockets must be those of Windows itself: packets cannot be skipped for those of
- * a layered provider (an old kind of filter), whose handles are not handles of the system.
+ * Left simple on purpose: when memory runs out, the server ends; a shutdown drops what is still on
+ * its way; and it does not support sockets of a layered provider (an old kind of filter), for which
+ * no packet can be skipped, because their handles are not handles of the system.
  */
 #include "../common/common.h"
 
 #include <mswsock.h> /* AcceptEx */
 #include <stdlib.h>
 
-enum { BUFFER_SIZE = 128 * 1024 }; /* an experiment: make it 5 and count the WSARecv */
-enum { ACCEPTS = 64 };             /* in progress at a time: under load they wait their turn */
+enum { BUFFER_SIZE = 128 * 1024 }; /* an experiment: make it 5 and count the WSARecv calls */
+enum { ACCEPTS = 64 };             /* in progress at a time; under load their packets queue */
 enum { MOST_WORKERS = 64 };
-enum { ADDRESS_SIZE = sizeof(struct sockaddr_storage) + 16 }; /* of an address, for AcceptEx */
+enum { ADDRESS_SIZE = sizeof(struct sockaddr_storage) + 16 }; /* AcceptEx wants 16 more */
 
 /* What a packet is about: the key that was given to the port together with the socket. */
 enum key { STOP, LISTENER, CLIENT };
 
 enum state { ACCEPTING, RECEIVING, SENDING };
 
-/* What a call of WSARecv or WSASend came to: see check_outcome. */
+/* How a call of WSARecv or WSASend turned out: see check_outcome. */
 enum outcome { DONE, PENDING, FAILED };
 
 /* While the operation is in progress, overlapped and buffer belong to the system. After that, the
@@ -40,11 +40,11 @@ struct client {
     enum state state;
     WSAOVERLAPPED overlapped; /* of the one operation in progress */
     int received;             /* bytes in buffer */
-    int sent;                 /* bytes of them that are sent back */
+    int sent;                 /* how many of them have been sent back */
     struct client *next;      /* in the list clients */
     struct client *previous;
     char buffer[BUFFER_SIZE];
-    char addresses[2 * ADDRESS_SIZE]; /* AcceptEx writes both of them here */
+    char addresses[2 * ADDRESS_SIZE]; /* AcceptEx writes both addresses here */
 };
 
 static HANDLE completion_port;
@@ -58,7 +58,7 @@ static volatile LONG accepts_pending;
 static bool stopping; /* no worker runs any more */
 
 static SRWLOCK clients_lock = SRWLOCK_INIT;
-static struct client *clients; /* all of them, also those that are still being accepted */
+static struct client *clients; /* all of them, even those still being accepted */
 
 static volatile LONG clients_served;
 static volatile LONG64 bytes_echoed;
@@ -106,7 +106,7 @@ int main(int argc, char **argv)
     start_narration(arguments.quiet, stdout);
     start_winsock();
 
-    /* Step 1: a port. It lets as many threads run at a time as there are processors (0). */
+    /* Step 1: a completion port. The last 0: it lets one thread per processor run at a time. */
     completion_port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0);
     if (completion_port == NULL)
         fail((int)GetLastError(), "CreateIoCompletionPort");
@@ -133,7 +133,7 @@ int main(int argc, char **argv)
     return 0;
 }
 
-/* Step 7: from now on the packets of the socket's operations come to the port, with this key. */
+/* Step 7: from now on the packets of the socket's operations go to the port, with this key. */
 static void associate(SOCKET socket, ULONG_PTR key)
 {
     if (CreateIoCompletionPort((HANDLE)socket, completion_port, key, 0) == NULL)
@@ -154,8 +154,8 @@ static void start_accepting(void)
         fail(0, "not one client can be accepted");
 }
 
-/* Step 4: AcceptEx begins an accept, into a socket that is there already. With length 0 it does
- * not wait for the first bytes. Returns false if it could not begin. */
+/* Step 4: AcceptEx begins an accept, into a socket that exists already. With length 0 it does not
+ * wait for the client's first bytes. Returns false if no accept could begin. */
 static bool begin_accept(void)
 {
     SOCKET accepted =
@@ -181,9 +181,9 @@ static bool begin_accept(void)
         InterlockedDecrement(&operations_pending);
         narrate_failure(0, "AcceptEx", error);
         close_client(client);
-        return error == WSAECONNRESET; /* that client has gone again: begin the next one */
+        return error == WSAECONNRESET; /* that client has already gone: begin the next one */
     }
-    return true; /* a packet will be queued, even if the accept is done already */
+    return true; /* a packet will be queued, even if the accept has completed already */
 }
 
 /* Step 3: each worker is a thread, and all of them do the same. */
@@ -196,7 +196,7 @@ static void start_workers(void)
     }
 }
 
-/* The workers do it all; this thread waits until each of them has taken its packet of the stop. */
+/* The workers do all the work; this thread waits until each of them has taken its STOP packet. */
 static void serve_until_stopped(void)
 {
     for (int i = 0; i < worker_count; i++) {
@@ -213,7 +213,7 @@ static DWORD WINAPI work(void *nothing)
     return 0;
 }
 
-/* Step 1: the next packet. The OVERLAPPED is a member of a client: its address tells which one. */
+/* Step 1: the next packet. Its OVERLAPPED is a member of a client, so it leads to that client. */
 static bool take_packet(void)
 {
     DWORD bytes;
@@ -222,8 +222,8 @@ static bool take_packet(void)
 
     /* TODO BATCH: one call takes one packet. */
     narrate(0, "GetQueuedCompletionStatus", "wait for a packet");
-    /* Step 5: three outcomes: an operation is done; it failed (FALSE, but there is an OVERLAPPED);
-     * the port itself failed (FALSE and NULL). */
+    /* Step 5: three outcomes: an operation succeeded; it failed (FALSE, but with an OVERLAPPED);
+     * the call itself failed, and no packet was taken (FALSE and NULL). */
     BOOL succeeded =
         GetQueuedCompletionStatus(completion_port, &bytes, &key, &overlapped, INFINITE);
     if (!succeeded && overlapped == NULL)
@@ -239,13 +239,13 @@ static bool take_packet(void)
     return true;
 }
 
-/* Step 4: the socket takes over what the listener is set to, and can be used from then on. */
+/* Step 4: the socket takes over the listener's settings, and can be used from then on. */
 static void accept_client(struct client *client)
 {
     client->number = (int)InterlockedIncrement(&clients_served);
     narrate(client->number, "AcceptEx", "a new client");
     if (setsockopt(client->socket, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT, (const char *)&listener,
-                   sizeof listener) == SOCKET_ERROR) { /* that client has gone again already */
+                   sizeof listener) == SOCKET_ERROR) { /* that client has already gone */
         narrate_failure(client->number, "SO_UPDATE_ACCEPT_CONTEXT", WSAGetLastError());
         close_client(client);
         return;
@@ -257,8 +257,8 @@ static void accept_client(struct client *client)
     receive(client);
 }
 
-/* Step 2: what follows when the client's operation has completed. All that has come is sent back
- * before more is received, so a client that never reads costs exactly one buffer. */
+/* Step 2: continues with a client whose operation has completed. All bytes received are sent back
+ * before more are received, so a client that never reads costs exactly one buffer. */
 static void serve_client(struct client *client)
 {
     DWORD bytes;
@@ -276,14 +276,14 @@ static void serve_client(struct client *client)
         send_rest(client);
     else
         receive_completed(client, bytes);
-    start_accepting(); /* one has been accepted, or one has left */
+    start_accepting(); /* a client was accepted, or has left */
 }
 
 /* The receive begins before there is anything to receive. When WSARecv returns, another worker may
- * have taken the packet already, and freed the client: so only the client's number is used then. */
+ * have taken the packet already, and freed the client: from then on, use only its number. */
 static void receive(struct client *client)
 {
-    WSABUF space = {BUFFER_SIZE, client->buffer}; /* all of it, each time */
+    WSABUF space = {BUFFER_SIZE, client->buffer}; /* the whole buffer, each time */
     DWORD flags = 0;
     int number = client->number;
     client->state = RECEIVING;
@@ -291,7 +291,7 @@ static void receive(struct client *client)
     enum outcome outcome = check_outcome(number, "WSARecv", result);
     if (outcome == FAILED)
         close_client(client);
-    else if (outcome == DONE && /* Step 6: its turn comes behind the packets of the others */
+    else if (outcome == DONE && /* Step 6: its turn comes after the queued packets */
              !PostQueuedCompletionStatus(completion_port, 0, CLIENT, &client->overlapped))
         fail((int)GetLastError(), "PostQueuedCompletionStatus");
 }
@@ -331,13 +331,13 @@ static void send_rest(struct client *client)
 
 static void send_completed(struct client *client, DWORD bytes)
 {
-    /* TODO COUNT: this client's own bytes. */
+    /* TODO COUNT: here are this client's own bytes. */
     client->sent += (int)bytes;
     InterlockedExchangeAdd64(&bytes_echoed, bytes);
 }
 
-/* Step 5: how did the operation end? Returns false if it failed. The packet says it too, but not
- * with Winsock's errors. */
+/* Step 5: how did the operation end? Returns false if it failed. The packet says so as well, but
+ * without Winsock's error codes. */
 static bool operation_result(struct client *client, DWORD *bytes)
 {
     SOCKET socket = client->state == ACCEPTING ? listener : client->socket;
@@ -370,9 +370,9 @@ static enum outcome check_outcome(int number, const char *call, int result)
     return error == 0 ? DONE : PENDING;
 }
 
-/* Step 8: every client has an operation in progress, or a packet in the queue, and the system
- * may write into its buffer until that has completed. So it is cancelled first, and its packet
- * closes the client. This thread is the only one now. */
+/* Step 8: every client has an operation in progress, or a packet in the queue, and its memory
+ * belongs to the system until the operation has completed. So that is cancelled, and its packet
+ * closes the client. The workers have ended: only this thread takes packets now. */
 static void stop_serving(void)
 {
     stopping = true;
@@ -394,14 +394,14 @@ static void stop_serving(void)
     print_summary((int)clients_served, bytes_echoed, (int)operations_pending);
 }
 
-/* Step 7: Ctrl+C is one more packet at the same port: one for each worker. */
+/* Step 7: Ctrl+C becomes packets at the same port, one for each worker. */
 static void request_stop(void)
 {
     for (int i = 0; i < worker_count; i++)
         PostQueuedCompletionStatus(completion_port, 0, STOP, NULL);
 }
 
-/* Step 4: AcceptEx is not in ws2_32: the socket's provider tells where it is. */
+/* Step 4: AcceptEx is not in ws2_32: the socket's provider knows its address. */
 static void find_accept_ex(void)
 {
     GUID guid = WSAID_ACCEPTEX;
@@ -441,7 +441,7 @@ static void remove_client(struct client *client)
     ReleaseSRWLockExclusive(&clients_lock);
 }
 
-/* Only for a client without an operation in progress: the system still writes into the others. */
+/* Only for a client without an operation in progress: with one, its memory is still in use. */
 static void close_client(struct client *client)
 {
     closesocket(client->socket);

@@ -40,10 +40,10 @@ void listen_at(SOCKET listener, const struct addrinfo *address)
 
     address_text(address->ai_addr, (int)address->ai_addrlen, text);
     /* Without this, another program could bind the same port with SO_REUSEADDR and take over the
-     * clients. (On Windows SO_REUSEADDR is not what it is on other systems.) */
+     * clients. (On Windows SO_REUSEADDR allows more than on other systems.) */
     if (setsockopt(listener, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char *)&yes, sizeof yes) != 0)
         fail(WSAGetLastError(), "SO_EXCLUSIVEADDRUSE %s", text);
-    /* Lets :: take IPv4 clients too. */
+    /* Lets a listener at :: accept IPv4 clients as well. */
     if (address->ai_family == AF_INET6 &&
         setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, (const char *)&no, sizeof no) != 0)
         fail(WSAGetLastError(), "IPV6_V6ONLY %s", text);

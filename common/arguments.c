@@ -48,12 +48,12 @@ static const struct grammar client_grammar = {
 
 static const struct number_option no_options[] = {{.name = NULL}};
 
-/* The command line that is being read: what it may be, and what has been read of it. */
+/* The command line that is being read: what it may contain, and what has been read so far. */
 static struct grammar grammar;
 static const struct number_option *options;
 static struct arguments arguments;
 
-/* The usage line is broken where it would be longer than a console is wide. */
+/* The usage line is broken where it would be wider than a console. */
 static void print_usage(FILE *stream)
 {
     int column = fprintf(stream, "usage: %s [--quiet]", program_name);
@@ -76,7 +76,7 @@ static NORETURN void wrong_usage(const char *reason, const char *word)
     exit(2);
 }
 
-/* The number that word stands for, or -1 if it is none between lowest and highest. */
+/* The number that word represents, or -1 if it is not a number from lowest to highest. */
 static long number_of(const char *word, long lowest, long highest)
 {
     /* strtol alone would also take " 12", "+12" and "12x". */
@@ -86,8 +86,8 @@ static long number_of(const char *word, long lowest, long highest)
     return number < lowest || number > highest ? -1 : number;
 }
 
-/* Reads word and the number that follows it (NULL: none follows), if word is one of the options
- * with a number. Otherwise returns false. */
+/* If word is one of the options with a number, reads the number from value, the next word (NULL if
+ * there is none). Otherwise returns false. */
 static bool read_number_option(const char *word, const char *value)
 {
     for (const struct number_option *option = options; option->name != NULL; option++) {

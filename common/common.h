@@ -8,14 +8,14 @@
 #ifndef COMMON_H
 #define COMMON_H
 
-/* The functions of Windows 7: for an older one MinGW hides inet_pton, getaddrinfo and others. */
+/* Windows 7 or later: for older versions MinGW hides inet_pton, getaddrinfo and others. */
 #ifndef _WIN32_WINNT
 #define _WIN32_WINNT 0x0601
 #endif
 
 #ifdef _MSC_VER
 #pragma warning(push)
-#pragma warning(disable : 5105) /* cl /std:c11 warns of the headers of older Windows SDKs */
+#pragma warning(disable : 5105) /* cl /std:c11 warns about headers of older Windows SDKs */
 #endif
 #define WIN32_LEAN_AND_MEAN /* leaves out much of windows.h, so that compiling takes less time */
 #include <winsock2.h>       /* before windows.h, which can include the old winsock.h */
@@ -59,7 +59,7 @@ void start_winsock(void);
 void stop_winsock(void);
 
 /* Arranges for stop to be called when Ctrl+C or Ctrl+Break is pressed. The system calls it on a
- * thread of its own, so it may only do what is safe beside the other threads: set an event, post a
+ * separate thread, so it may only do what is safe while the other threads run: set an event, post a
  * packet. Only the first press calls it: a second one ends the program immediately. On failure the
  * program ends with status 1. */
 void call_on_ctrl_c(void (*stop)(void));
@@ -82,7 +82,7 @@ NORETURN void fail(int error, const char *tried, ...) FORMAT_LIKE_PRINTF(2, 3);
 
 /* ---- arguments.c: the command line, the same for all chapters ------------------------------ */
 
-/* What every program can be told. The strings belong to argv. */
+/* What the command line can set in every program. The strings belong to argv. */
 struct arguments {
     bool quiet;       /* --quiet: no narration */
     const char *host; /* an address or a name; default 127.0.0.1 */
@@ -108,7 +108,7 @@ extern char program_name[64];
 struct arguments read_server_arguments(int argc, char **argv);
 struct arguments read_client_arguments(int argc, char **argv);
 
-/* The same for a program with options of its own. purpose is what --help says about the program:
+/* The same for a program with its own options. purpose is what --help says about the program:
  * lines that begin with two spaces and end with \n. */
 struct arguments read_server_arguments_with(int argc, char **argv,
                                             const struct number_option *options);
@@ -129,14 +129,14 @@ struct addrinfo *find_addresses(const char *host, const char *port);
 const char *address_text(const struct sockaddr *address, int length, char *text);
 
 /* Binds the new socket to the address, makes it listen, and prints "listening on 127.0.0.1:9190"
- * with the port that it was given. The caller still owns the socket. On failure the program ends
- * with status 1. */
+ * with the port that the socket really has. The caller still owns the socket. On failure the
+ * program ends with status 1. */
 void listen_at(SOCKET listener, const struct addrinfo *address);
 
 /* ---- narration.c: one line for each event -------------------------------------------------- */
 
-/* The time in milliseconds, finer than a microsecond, on this machine's counter. All programs that
- * run on the machine read the same counter. */
+/* The time on this machine's counter in milliseconds, with fractions finer than a microsecond. All
+ * programs that run on the machine read the same counter. */
 double now_ms(void);
 
 /* Begins the narration on stream; with quiet there will be none. Call it once, before narrate. If
@@ -170,7 +170,7 @@ const char *network_events_text(long network_events, char *text);
 
 /* Prints the last line of a server, also with --quiet: how many clients it has served, how many
  * bytes it has sent back, and how many overlapped operations have not completed (always 0 unless
- * the server is wrong). */
+ * the server has a bug). */
 void print_summary(int clients, long long bytes, int pending);
 
 /* ---- input.c: lines from standard input ---------------------------------------------------- */
@@ -211,9 +211,9 @@ void next_line(struct input *input);
 /* Shows the prompt if input comes from a console. */
 void show_prompt(void);
 
-/* Writes length bytes that came back to standard output, and flushes it. A console shows them as
- * UTF-8; a character that is cut between two calls is shown when its last byte is there. Call it
- * after start_input. On failure (a full disk, a closed pipe) the program ends with status 1. */
+/* Writes length echoed bytes to standard output, and flushes it. A console shows them as UTF-8; a
+ * character that is split between two calls is shown when its last byte has come. Call it after
+ * start_input. On failure (a full disk, a closed pipe) the program ends with status 1. */
 void print_echo(const char *bytes, int length);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 /* The errors that happen in these lessons. The system's own text comes without the name, and on a
- * Korean Windows in Korean; it serves for the errors that are not listed here. */
+ * Korean Windows in Korean; it is used for the errors that are not listed here. */
 static const struct {
     int code;
     const char *name;

@@ -42,8 +42,8 @@ FILE *client_narration_stream(void)
     return input_is_console() ? stdout : stderr;
 }
 
-/* Returns how many units were typed. Ctrl+C ends the call, too, with none. The system is about to
- * end the program then, unless it was started to ignore Ctrl+C: so read on. */
+/* Returns how many units were typed. Ctrl+C also ends the call, with none. The system is about to
+ * end the program then, unless the program was started so that it ignores Ctrl+C: so read on. */
 static int read_units(wchar_t *units, DWORD size)
 {
     DWORD length;
@@ -56,14 +56,14 @@ static int read_units(wchar_t *units, DWORD size)
     return (int)length;
 }
 
-/* ReadFile would lose what the console's code page lacks, on Windows 10 with UTF-8 all that is not
- * ASCII; and Ctrl+C would look like the end of input. */
+/* ReadFile would lose what the console's code page lacks (on Windows 10 with UTF-8, everything that
+ * is not ASCII); and Ctrl+C would look like the end of input. */
 static int read_console(char *bytes)
 {
     static wchar_t units[UNITS + 1];
 
     int length = read_units(units, UNITS);
-    if (length > 0 && IS_HIGH_SURROGATE(units[length - 1])) /* half a character: get the other */
+    if (length > 0 && IS_HIGH_SURROGATE(units[length - 1])) /* half a character: get the rest */
         length += read_units(units + length, 1);
     return WideCharToMultiByte(CP_UTF8, 0, units, length, bytes, BYTES, NULL, NULL);
 }
@@ -79,7 +79,7 @@ static int read_file_or_pipe(char *bytes)
                 return 0; /* a pipe ends when its writer closes it */
             fail(error, "read from standard input");
         }
-        /* No bytes, but a pipe that is still open: its writer wrote nothing, and may go on. */
+        /* No bytes, but the pipe is still open: its writer wrote 0 bytes, and may write more. */
     } while (length == 0 && PeekNamedPipe(standard_input(), NULL, 0, NULL, NULL, NULL));
     return (int)length;
 }
@@ -195,12 +195,12 @@ void show_prompt(void)
     }
 }
 
-/* How many bytes at the end are the beginning of a character that goes on? */
+/* How many bytes at the end belong to a character that is not complete yet? */
 static int unfinished(const char *bytes, int length)
 {
     for (int count = 1; count <= 3 && count <= length; count++) {
         unsigned char byte = (unsigned char)bytes[length - count];
-        if ((byte & 0xC0) != 0x80) { /* a character's first byte tells how many there are */
+        if ((byte & 0xC0) != 0x80) { /* a character's first byte shows how many there are */
             int size = byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
             return count < size ? count : 0;
         }

@@ -40,8 +40,8 @@ void start_narration(bool quiet, FILE *stream)
     fprintf(narration, "%s\n", heading);
     if (narration_log != NULL)
         fprintf(narration_log, "%s\n", heading);
-    /* Every process of the machine reads the same counter, so this line lets the narrations of a
-     * server and of a client be laid on one axis of time. */
+    /* Every process of the machine reads the same counter, so with this line the narrations of a
+     * server and of a client can be drawn on one time axis. */
     narrate(0, "QueryPerformanceCounter", "0.000 ms is %.3f ms on this machine's counter",
             started_at);
 }

@@ -32,7 +32,7 @@ static BOOL WINAPI on_control(DWORD control)
 void call_on_ctrl_c(void (*stop)(void))
 {
     stop_function = stop;
-    /* A program started in a process group of its own ignores Ctrl+C until told otherwise. */
+    /* A program that was started in its own process group ignores Ctrl+C until this call. */
     SetConsoleCtrlHandler(NULL, FALSE);
     if (!SetConsoleCtrlHandler(on_control, TRUE))
         fail((int)GetLastError(), "SetConsoleCtrlHandler");

@@ -1,7 +1,7 @@
 /*
  * notes.c - plays each statement of the lecture notes on real sockets.
  *
- *     notes.exe [21 | 22 | 23 | 21.3] ...       all of them without a word
+ *     notes.exe [21 | 22 | 23 | 21.3] ...       without a number: all of them
  *
  * For each: its number and the statement, what was observed, and ok or FAIL. The last line is
  * "N passed, N failed, N skipped". Exit status: 0 if none failed, 1 if one did, 2 for a wrong
@@ -112,7 +112,7 @@ void send_byte(SOCKET socket)
 void say_something(SOCKET socket)
 {
     send_byte(socket);
-    Sleep(50); /* it takes a moment to arrive */
+    Sleep(50); /* the byte takes a moment to arrive */
 }
 
 void receive_huge(SOCKET socket)
@@ -170,7 +170,7 @@ static void play(const struct statement *statement)
     failed += verdict != AS_STATED && verdict != NOT_SEEN;
 }
 
-/* "21" means all of chapter 21, "21.3" one statement, "ch21_event_select" is as good as "21". */
+/* "21" means all of chapter 21, "21.3" one statement, "ch21_event_select" the same as "21". */
 static bool is_wanted(const char *number, const char *word)
 {
     if (_strnicmp(word, "ch", 2) == 0)

@@ -1,7 +1,7 @@
 /* notes_21.c - chapter 21 of the lecture notes: notification, synchronous and asynchronous. */
 #include "notes.h"
 
-/* Whether the event is signalled now. */
+/* Is the event signalled now? */
 static bool is_signalled(WSAEVENT event)
 {
     return WSAWaitForMultipleEvents(1, &event, FALSE, 0, FALSE) == WSA_WAIT_EVENT_0;
@@ -15,7 +15,7 @@ static WSAEVENT new_event(void)
     return event;
 }
 
-/* Which network events the socket had; the event is reset. */
+/* Which network events has the socket had since the last call? The event is reset. */
 static WSANETWORKEVENTS network_events(SOCKET socket, WSAEVENT event)
 {
     WSANETWORKEVENTS found;
@@ -69,7 +69,7 @@ static void nothing_meanwhile(void)
     double seen = now_ms() - begun; /* the first moment at which this thread can look */
     observed(
         received == 1 && flag == 1 && seen >= LATER_MS * 0.9,
-        "a flag was set at once; the thread could look at it after %.0f ms, when recv returned",
+        "a flag was set immediately; the thread could look at it after %.0f ms, when recv returned",
         seen);
     end_errand(&flagging);
     end_errand(&talking);
@@ -171,7 +171,7 @@ static void asked_later(void)
     bool signalled = is_signalled(event);
     WSANETWORKEVENTS found = network_events(pair.ours, event);
     observed(signalled && found.lNetworkEvents == FD_READ && rounds > 0,
-             "registered; %ld rounds of other work, while a byte came; then asked: FD_READ",
+             "registered; %ld rounds of other work, while a byte came; asked afterwards: FD_READ",
              rounds);
     end_errand(&talking);
     close_pair(pair);
@@ -219,7 +219,8 @@ static void no_registering_again(void)
             recv(pair.ours, &byte, 1, 0) == 1)
             told++;
     }
-    observed(told == 3, "one call of WSAEventSelect, 3 messages, told of %d", told);
+    observed(told == 3, "one call of WSAEventSelect, 3 messages: FD_READ came for %d of them",
+             told);
     close_pair(pair);
     WSACloseEvent(event);
 }
@@ -232,8 +233,9 @@ static void not_blocking(void)
     select_events(pair.ours, event, FD_READ);
     int received = recv(pair.ours, &byte, 1, 0);
     int error = received == SOCKET_ERROR ? WSAGetLastError() : 0;
-    observed(error == WSAEWOULDBLOCK, "recv without data gave %d at once (WSAEWOULDBLOCK is %d)",
-             error, WSAEWOULDBLOCK);
+    observed(error == WSAEWOULDBLOCK,
+             "recv without data failed immediately with %d (WSAEWOULDBLOCK is %d)", error,
+             WSAEWOULDBLOCK);
     close_pair(pair);
     WSACloseEvent(event);
 }
@@ -327,7 +329,7 @@ static void kinds_of_events(void)
     Sleep(50);
     long at_close = network_events(pair.ours, event).lNetworkEvents;
     observed(at_connect == FD_ACCEPT && at_data == FD_READ && at_close == FD_CLOSE,
-             "somebody connected: %s; a byte came: %s; the other side closed: %s",
+             "a client connected: %s; a byte came: %s; the other side closed: %s",
              network_events_text(at_connect, accept_text), network_events_text(at_data, read_text),
              network_events_text(at_close, close_text));
     closesocket(client);
@@ -342,14 +344,14 @@ static void error_of_an_event(void)
     struct sockaddr_in address;
     WSAEVENT event = new_event();
     SOCKET client = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
-    closesocket(listen_somewhere(&address)); /* nobody listens there now */
+    closesocket(listen_somewhere(&address)); /* no program listens there now */
     select_events(client, event, FD_CONNECT);
     connect(client, (struct sockaddr *)&address, sizeof address);
     WSAWaitForMultipleEvents(1, &event, FALSE, PATIENCE_MS, FALSE);
     WSANETWORKEVENTS found = network_events(client, event);
     observed((found.lNetworkEvents & FD_CONNECT) &&
                  found.iErrorCode[FD_CONNECT_BIT] == WSAECONNREFUSED,
-             "connect to a port at which nobody listens: FD_CONNECT with the error %d "
+             "connect to a port at which no program listens: FD_CONNECT with the error %d "
              "(WSAECONNREFUSED is %d)",
              found.iErrorCode[FD_CONNECT_BIT], WSAECONNREFUSED);
     closesocket(client);
@@ -368,7 +370,7 @@ static void enum_resets(void)
     long again = network_events(pair.ours, event).lNetworkEvents;
     observed(
         before && !after && again == 0,
-        "signalled; after WSAEnumNetworkEvents not signalled, and asked again it tells nothing");
+        "signalled; after WSAEnumNetworkEvents not signalled, and a second call reports nothing");
     close_pair(pair);
     WSACloseEvent(event);
 }
@@ -378,59 +380,63 @@ const struct statement statements_21[] = {
      .sentence = "A synchronous call begins and ends together with the transfer.",
      .play = synchronous_send},
     {.number = "21.2",
-     .sentence = "While a synchronous call lasts, its thread does nothing else.",
+     .sentence = "While a synchronous call is in progress, its thread does nothing else.",
      .play = nothing_meanwhile},
     {.number = "21.3",
-     .sentence =
-         "An asynchronous call begins the transfer and returns at once; the transfer goes on.",
+     .sentence = "An asynchronous call begins the transfer and returns immediately; the transfer "
+                 "goes on.",
      .play = asynchronous_send},
     {.number = "21.4",
-     .sentence = "select notifies synchronously: it returns when something is ready.",
+     .sentence = "select notifies synchronously: it returns when a socket is ready.",
      .play = select_waits},
     {.number = "21.5",
-     .sentence = "The sets of select must be filled again for each call.",
+     .sentence = "The sets of select must be filled again before each call.",
      .play = select_sets},
     {.number = "21.6",
-     .sentence = "WSAEventSelect returns at once, whatever the state of the socket.",
+     .sentence = "WSAEventSelect returns immediately, whatever the state of the socket.",
      .play = event_select_returns},
     {.number = "21.7",
-     .sentence = "What WSAEventSelect notifies of is asked for later, after other work.",
+     .sentence = "After WSAEventSelect the program does other work, and asks later whether a "
+                 "network event has occurred.",
      .play = asked_later},
     {.number = "21.8",
-     .sentence =
-         "When one of the chosen things happens to the socket, its event becomes signalled.",
+     .sentence = "When one of the chosen network events occurs on the socket, its event object "
+                 "becomes signalled.",
      .play = event_becomes_signalled},
     {.number = "21.9",
-     .sentence = "WSAEventSelect is called once for a socket.",
+     .sentence = "WSAEventSelect is called once per socket.",
      .play = one_call_a_socket},
     {.number = "21.10",
-     .sentence = "A socket need not be registered again, as it must be with select.",
+     .sentence = "Unlike with select, a socket need not be registered again.",
      .play = no_registering_again},
     {.number = "21.11",
      .sentence = "(Not in the notes:) WSAEventSelect makes the socket non-blocking.",
      .play = not_blocking},
     {.number = "21.12",
-     .sentence = "WSACreateEvent makes a manual-reset event: signalled until somebody resets it.",
+     .sentence = "WSACreateEvent creates a manual-reset event object: once signalled, it stays so "
+                 "until it is reset.",
      .play = manual_reset},
     {.number = "21.13",
-     .sentence =
-         "(For contrast:) an auto-reset event is reset by the wait that finds it signalled.",
+     .sentence = "(For contrast:) an auto-reset event object is reset by the wait that it "
+                 "satisfies.",
      .play = auto_reset},
-    {.number = "21.14", .sentence = "WSACloseEvent gives an event back.", .play = close_event},
+    {.number = "21.14", .sentence = "WSACloseEvent closes an event object.", .play = close_event},
     {.number = "21.15",
-     .sentence = "WSAWaitForMultipleEvents with TRUE returns when all events are signalled.",
+     .sentence = "WSAWaitForMultipleEvents with TRUE returns when all event objects are signalled.",
      .play = wait_for_all},
     {.number = "21.16",
-     .sentence = "With FALSE it returns when one event is signalled, and tells which.",
+     .sentence = "With FALSE it returns when at least one event object is signalled, and the "
+                 "result shows which.",
      .play = wait_for_one},
     {.number = "21.17",
-     .sentence = "WSAEnumNetworkEvents tells what happened: FD_ACCEPT, FD_READ, FD_CLOSE.",
+     .sentence = "WSAEnumNetworkEvents reports what has happened: FD_ACCEPT, FD_READ, FD_CLOSE.",
      .play = kinds_of_events},
     {.number = "21.18",
-     .sentence = "WSAEnumNetworkEvents tells the error of what happened.",
+     .sentence = "WSAEnumNetworkEvents also reports the error code of a network event.",
      .play = error_of_an_event},
     {.number = "21.19",
-     .sentence = "(Not in the notes:) WSAEnumNetworkEvents resets the event that it is given.",
+     .sentence = "(Not in the notes:) WSAEnumNetworkEvents resets the event object that it is "
+                 "given.",
      .play = enum_resets},
     {0},
 };

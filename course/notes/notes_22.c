@@ -1,7 +1,7 @@
 /* notes_22.c - chapter 22 of the lecture notes: overlapped I/O. */
 #include "notes.h"
 
-/* An operation of ours, with an event of its own. */
+/* An operation that an experiment has begun, with its own event. */
 struct operation {
     WSAOVERLAPPED overlapped;
     int error; /* 0: completed immediately; WSA_IO_PENDING; or another one: failed */
@@ -39,7 +39,7 @@ static bool in_progress(const struct operation *operation)
     return !HasOverlappedIoCompleted(&operation->overlapped);
 }
 
-/* Waits until it is complete. Returns the bytes, -1 if it failed. */
+/* Waits until it is complete. Returns the number of bytes, or -1 if it failed. */
 static long finish(struct operation *operation, SOCKET socket)
 {
     DWORD bytes, flags;
@@ -48,7 +48,7 @@ static long finish(struct operation *operation, SOCKET socket)
     return done ? (long)bytes : -1;
 }
 
-/* Lets the other side read, until the long send is complete. */
+/* Lets the other side read until the long send is complete. */
 static long finish_huge_send(struct operation *operation, struct pair pair)
 {
     receive_huge(pair.theirs);
@@ -79,17 +79,18 @@ static void calls_do_not_block(void)
     begin_receive(&receive, pair.ours); /* there is nothing to receive */
     begin_send(&send, pair.ours, HUGE_SIZE);
     double took = now_ms() - begun;
-    observed(took < AT_ONCE_MS && receive.error == WSA_IO_PENDING && send.error == WSA_IO_PENDING,
-             "the socket is in blocking mode, as always at first; still both calls returned after "
-             "%.1f ms",
-             took);
+    observed(
+        took < AT_ONCE_MS && receive.error == WSA_IO_PENDING && send.error == WSA_IO_PENDING,
+        "the socket is in blocking mode, as every new socket is; yet both calls returned after "
+        "%.1f ms",
+        took);
     finish_huge_send(&send, pair);
     send_byte(pair.theirs);
     finish(&receive, pair.ours);
     close_pair(pair);
 }
 
-/* Sends what the connection takes. Returns the bytes. */
+/* Sends as much as the connection takes. Returns the number of bytes. */
 static int send_some(SOCKET socket, int left)
 {
     int sent = send(socket, huge, left < 65536 ? left : 65536, 0);
@@ -174,8 +175,8 @@ static void pending(void)
     bool going_on = in_progress(&send);
     long sent = finish_huge_send(&send, pair);
     observed(result == SOCKET_ERROR && error == WSA_IO_PENDING && going_on && sent == HUGE_SIZE,
-             "WSASend gave %d (SOCKET_ERROR, as the constant is called), WSAGetLastError %d "
-             "(WSA_IO_PENDING), and went on",
+             "WSASend returned %d (the constant SOCKET_ERROR), WSAGetLastError returned %d "
+             "(WSA_IO_PENDING), and the send went on",
              result, error);
     close_pair(pair);
 }
@@ -188,7 +189,7 @@ static void done_at_once(void)
     bool complete = !in_progress(&send);
     DWORD place = WSAWaitForMultipleEvents(1, &send.overlapped.hEvent, FALSE, 0, FALSE);
     observed(send.error == 0 && complete && place == WSA_WAIT_EVENT_0,
-             "WSASend of 10 bytes gave 0, and the event was signalled already");
+             "WSASend of 10 bytes returned 0, and the event was signalled already");
     finish(&send, pair.ours);
     close_pair(pair);
 }
@@ -204,7 +205,7 @@ static void result_without_waiting(void)
     int error = done ? 0 : WSAGetLastError();
     double took = now_ms() - begun;
     observed(error == WSA_IO_INCOMPLETE && took < AT_ONCE_MS,
-             "asked without waiting, while the send was in progress: %d at once "
+             "called without waiting, while the send was in progress: failed immediately with %d "
              "(WSA_IO_INCOMPLETE is %d)",
              error, (int)WSA_IO_INCOMPLETE);
     finish_huge_send(&send, pair);
@@ -222,7 +223,7 @@ static void result_with_waiting(void)
     long sent = finish(&send, pair.ours); /* with TRUE: wait */
     double took = now_ms() - begun;
     observed(sent == HUGE_SIZE && took >= LATER_MS * 0.9,
-             "asked with waiting: it returned after %.0f ms, when the send was complete", took);
+             "called with waiting: it returned after %.0f ms, when the send was complete", took);
     end_errand(&reading);
     close_pair(pair);
 }
@@ -235,7 +236,7 @@ static void bytes_of_both(void)
     begin_send(&send, pair.theirs, 7);
     long sent = finish(&send, pair.theirs), received = finish(&receive, pair.ours);
     observed(sent == 7 && received == 7,
-             "WSAGetOverlappedResult told %ld bytes of the send, and %ld of the receive", sent,
+             "WSAGetOverlappedResult reported %ld bytes sent, and %ld bytes received", sent,
              received);
     close_pair(pair);
 }
@@ -251,7 +252,8 @@ static void receive_like_send(void)
     begin_receive(&at_once, pair.ours);
     long second = finish(&at_once, pair.ours);
     observed(waiting.error == WSA_IO_PENDING && at_once.error == 0 && first == 1 && second == 1,
-             "without data WSARecv gave WSA_IO_PENDING, with data 0; each in the end told 1 byte");
+             "without data WSARecv failed with WSA_IO_PENDING, with data it returned 0; in the end "
+             "each received 1 byte");
     close_pair(pair);
 }
 
@@ -265,7 +267,7 @@ static void event_signalled(void)
     DWORD after =
         WSAWaitForMultipleEvents(1, &receive.overlapped.hEvent, FALSE, PATIENCE_MS, FALSE);
     observed(before == WSA_WAIT_TIMEOUT && after == WSA_WAIT_EVENT_0,
-             "the receive in progress: not signalled; complete: signalled");
+             "while the receive was in progress: not signalled; when it was complete: signalled");
     finish(&receive, pair.ours);
     close_pair(pair);
 }
@@ -306,8 +308,8 @@ static void routine_called(void)
     DWORD end = SleepEx(PATIENCE_MS, TRUE);
     observed(error == WSA_IO_PENDING && end == WAIT_IO_COMPLETION && times_called == 1 &&
                  called_error == 0 && called_bytes == 1,
-             "nobody in the program called it; it was told error %lu and %lu byte", called_error,
-             called_bytes);
+             "nothing in the program called the routine; it was passed error %lu and %lu byte",
+             called_error, called_bytes);
     close_pair(pair);
 }
 
@@ -322,7 +324,7 @@ static void not_in_sleep(void)
     bool complete = HasOverlappedIoCompleted(&overlapped);
     SleepEx(PATIENCE_MS, TRUE);
     observed(in_sleep == 0 && complete && times_called == 1,
-             "the receive was complete; in Sleep the routine was called %ld times, in SleepEx then "
+             "the receive was complete; in Sleep the routine was called %ld times, then in SleepEx "
              "%ld time",
              in_sleep, times_called);
     close_pair(pair);
@@ -360,9 +362,10 @@ static void also_when_done_at_once(void)
     int error = receive_with_routine(pair.ours, &overlapped);
     LONG after_the_call = times_called;
     SleepEx(PATIENCE_MS, TRUE);
-    observed(error == 0 && after_the_call == 0 && times_called == 1,
-             "WSARecv gave 0; %ld calls until the alertable wait, in it %ld", after_the_call,
-             times_called);
+    observed(
+        error == 0 && after_the_call == 0 && times_called == 1,
+        "WSARecv returned 0; %ld calls of the routine before the alertable wait, %ld during it",
+        after_the_call, times_called);
     close_pair(pair);
 }
 
@@ -386,52 +389,56 @@ static void alertable_wait(void)
 
 const struct statement statements_22[] = {
     {.number = "22.1",
-     .sentence = "Overlapping: one thread has at least two transfers in progress.",
+     .sentence = "Overlapping means that one thread has at least two transfers in progress at the "
+                 "same time.",
      .play = two_at_once},
     {.number = "22.2",
-     .sentence = "That needs calls that do not block. (Overlapped calls never do, whatever the "
-                 "socket's mode.)",
+     .sentence = "That requires calls that do not block. (Overlapped calls never block, whatever "
+                 "the socket's mode.)",
      .play = calls_do_not_block},
     {.number = "22.3",
-     .sentence = "Overlapping is possible without overlapped I/O, too.",
+     .sentence = "Overlapping is also possible without overlapped I/O.",
      .play = without_overlapped_io},
     {.number = "22.4",
-     .sentence = "WSASocket with WSA_FLAG_OVERLAPPED makes a socket for overlapped I/O.",
+     .sentence = "WSASocket with WSA_FLAG_OVERLAPPED creates a socket for overlapped I/O.",
      .play = flag_of_wsasocket},
     {.number = "22.5",
-     .sentence = "(Not in the notes:) a socket made with socket can do it, too.",
+     .sentence = "(Not in the notes:) a socket created with socket supports overlapped I/O as "
+                 "well.",
      .play = socket_is_overlapped},
     {.number = "22.6",
-     .sentence = "While the transfer goes on, WSASend has given SOCKET_ERROR and WSA_IO_PENDING.",
+     .sentence = "If the transfer is still in progress, WSASend returns SOCKET_ERROR, and the "
+                 "error is WSA_IO_PENDING.",
      .play = pending},
     {.number = "22.7",
-     .sentence = "(Not in the notes:) a transfer that completes immediately gives 0, and signals "
-                 "all the same.",
+     .sentence = "(Not in the notes:) if the transfer completes immediately, the call returns 0, "
+                 "and the event object is signalled even so.",
      .play = done_at_once},
     {.number = "22.8",
-     .sentence = "When the transfer is complete, the event in its OVERLAPPED is signalled.",
+     .sentence = "When the transfer is complete, the event object in its OVERLAPPED is signalled.",
      .play = event_signalled},
     {.number = "22.9",
-     .sentence = "WSAGetOverlappedResult can be asked while the transfer goes on.",
+     .sentence = "WSAGetOverlappedResult can be called while the transfer is in progress.",
      .play = result_without_waiting},
     {.number = "22.10",
-     .sentence = "WSAGetOverlappedResult can wait for the transfer.",
+     .sentence = "WSAGetOverlappedResult can wait until the transfer is complete.",
      .play = result_with_waiting},
     {.number = "22.11",
-     .sentence = "WSAGetOverlappedResult tells the bytes that were sent, or received.",
+     .sentence = "WSAGetOverlappedResult reports how many bytes were sent or received.",
      .play = bytes_of_both},
     {.number = "22.12", .sentence = "WSARecv is used like WSASend.", .play = receive_like_send},
     {.number = "22.13",
      .sentence = "The system calls the completion routine when the transfer is complete.",
      .play = routine_called},
     {.number = "22.14",
-     .sentence = "It calls it only in an alertable wait: not in Sleep, but in SleepEx.",
+     .sentence = "The routine is called only in an alertable wait: not in Sleep, but in SleepEx "
+                 "with TRUE.",
      .play = not_in_sleep},
     {.number = "22.15",
-     .sentence = "The alertable wait must be one of the thread that began the transfer.",
+     .sentence = "The thread that began the transfer must be the one that waits alertably.",
      .play = not_on_another_thread},
     {.number = "22.16",
-     .sentence = "(Not in the notes:) the routine is called after an immediate success, too.",
+     .sentence = "(Not in the notes:) the routine is also called after an immediate success.",
      .play = also_when_done_at_once},
     {.number = "22.17",
      .sentence = "WSAWaitForMultipleEvents can be an alertable wait.",

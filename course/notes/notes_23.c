@@ -1,6 +1,6 @@
 /*
- * notes_23.c - chapter 23, I/O completion ports. The lecture notes end with the title of this
- * chapter: these statements are those of Microsoft's documentation.
+ * notes_23.c - chapter 23, I/O completion ports. The lecture notes contain only the title of this
+ * chapter: these statements come from Microsoft's documentation.
  */
 #include "notes.h"
 
@@ -28,7 +28,7 @@ static void post(HANDLE port, DWORD bytes, ULONG_PTR key)
 
 struct packet {
     BOOL succeeded;
-    DWORD error; /* if not */
+    DWORD error; /* if it has not succeeded */
     DWORD bytes;
     ULONG_PTR key;
     OVERLAPPED *overlapped;
@@ -68,10 +68,11 @@ static void told_by_key(void)
     say_something(second.theirs);
     say_something(first.theirs);
     struct packet one = take(port, PATIENCE_MS), other = take(port, PATIENCE_MS);
-    observed(one.key == 2 && one.overlapped == &of_second && other.key == 1 &&
-                 other.overlapped == &of_first,
-             "two sockets at one port; the packets told key %d, then key %d, and the OVERLAPPED",
-             (int)one.key, (int)other.key);
+    observed(
+        one.key == 2 && one.overlapped == &of_second && other.key == 1 &&
+            other.overlapped == &of_first,
+        "two sockets at one port; the packets had key %d, then key %d, each with its OVERLAPPED",
+        (int)one.key, (int)other.key);
     close_pair(first);
     close_pair(second);
     CloseHandle(port);
@@ -103,7 +104,7 @@ static void immediate_success(void)
     int error = begin_receive(pair.ours, &overlapped);
     struct packet packet = take(port, PATIENCE_MS);
     observed(error == 0 && packet.succeeded && packet.overlapped == &overlapped,
-             "WSARecv gave 0, and a packet came all the same");
+             "WSARecv returned 0, and a packet came even so");
     close_pair(pair);
     CloseHandle(port);
 }
@@ -125,7 +126,7 @@ static void skip_on_success(void)
     struct packet packet = take(port, PATIENCE_MS);
     observed(at_once == 0 && none.error == WAIT_TIMEOUT && pending == WSA_IO_PENDING &&
                  packet.succeeded,
-             "a receive completed immediately: no packet; one that was pending: a packet");
+             "a receive that completed immediately: no packet; one that was pending: a packet");
     close_pair(pair);
     CloseHandle(port);
 }
@@ -178,7 +179,7 @@ static void first_in_first_out(void)
         post(port, 0, (ULONG_PTR)i);
     for (int i = 1; i <= 100; i++)
         in_order += take(port, PATIENCE_MS).key == (ULONG_PTR)i;
-    observed(in_order == 100, "100 packets posted; %d of them came in this order", in_order);
+    observed(in_order == 100, "100 packets posted; %d of them came in the same order", in_order);
     CloseHandle(port);
 }
 
@@ -234,9 +235,10 @@ static void accept_as_operation(void)
     struct packet before = take(port, 50);
     connect(client, (struct sockaddr *)&address, sizeof address);
     struct packet packet = take(port, PATIENCE_MS);
-    observed(error == WSA_IO_PENDING && before.error == WAIT_TIMEOUT && packet.succeeded &&
-                 packet.key == 1,
-             "AcceptEx was pending; when a client came, a packet with the listener's key");
+    observed(
+        error == WSA_IO_PENDING && before.error == WAIT_TIMEOUT && packet.succeeded &&
+            packet.key == 1,
+        "AcceptEx was pending; when a client connected, a packet with the listener's key came");
     closesocket(client);
     closesocket(accepted);
     closesocket(listener);
@@ -245,7 +247,7 @@ static void accept_as_operation(void)
 
 /* ---- workers ------------------------------------------------------------------------------- */
 
-/* A worker that takes packets until key 0, and works a while on each. */
+/* A worker takes packets until one has the key 0, and works a while on each. */
 struct worker {
     HANDLE thread;
     HANDLE port;
@@ -288,7 +290,7 @@ static void start_worker(struct worker *worker, HANDLE port, bool computes)
         fail((int)GetLastError(), "CreateThread");
 }
 
-/* Two workers and 20 packets. */
+/* Two workers share 20 packets; a packet with the key 0 ends each of them. */
 static void let_two_work(struct worker *workers, HANDLE port, bool computes)
 {
     working = most_working = 0;
@@ -367,25 +369,28 @@ static void concurrency_value(void)
 
 const struct statement statements_23[] = {
     {.number = "23.1",
-     .sentence = "Sockets are associated with a port; a packet tells which by the key.",
+     .sentence = "Sockets are associated with a completion port; the key in a packet shows which "
+                 "socket it is about.",
      .play = told_by_key},
     {.number = "23.2",
-     .sentence = "A packet is queued when the operation is complete, and tells its bytes.",
+     .sentence = "A packet is queued when the operation is complete, and contains the number of "
+                 "bytes.",
      .play = packet_tells_bytes},
     {.number = "23.3",
-     .sentence = "A packet is queued after an immediate success, too.",
+     .sentence = "A packet is also queued after an immediate success.",
      .play = immediate_success},
     {.number = "23.4",
-     .sentence =
-         "Unless FILE_SKIP_COMPLETION_PORT_ON_SUCCESS is set: then the result is there already.",
+     .sentence = "With FILE_SKIP_COMPLETION_PORT_ON_SUCCESS no packet is queued then: the result "
+                 "is known already.",
      .play = skip_on_success},
     {.number = "23.5",
-     .sentence = "A failed operation comes as FALSE with its OVERLAPPED.",
+     .sentence = "For a failed operation GetQueuedCompletionStatus returns FALSE, with the "
+                 "operation's OVERLAPPED.",
      .play = failed_operation},
     {.number = "23.6",
-     .sentence = "FALSE without an OVERLAPPED means that there is no packet.",
+     .sentence = "FALSE without an OVERLAPPED means that no packet was taken.",
      .play = no_packet},
-    {.number = "23.7", .sentence = "A program can post packets of its own.", .play = posted_packet},
+    {.number = "23.7", .sentence = "A program can post its own packets.", .play = posted_packet},
     {.number = "23.8",
      .sentence = "Packets are taken in the order in which they were queued.",
      .play = first_in_first_out},
@@ -393,13 +398,13 @@ const struct statement statements_23[] = {
      .sentence = "GetQueuedCompletionStatusEx takes several packets with one call.",
      .play = several_at_a_time},
     {.number = "23.10",
-     .sentence = "A cancelled operation still completes, with a packet.",
+     .sentence = "A cancelled operation still completes, and its packet is queued.",
      .play = cancelled_operation},
     {.number = "23.11",
      .sentence = "With AcceptEx an accept is an operation like the others.",
      .play = accept_as_operation},
     {.number = "23.12",
-     .sentence = "Any worker may take a packet, and only one takes it.",
+     .sentence = "Any worker may take a packet, but only one takes it.",
      .play = any_worker},
     {.number = "23.13",
      .sentence = "It need not be the thread that began the operation.",

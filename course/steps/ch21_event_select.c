@@ -1,6 +1,6 @@
 /*
- * The server of chapter 21 in the steps in which it grows; tools/steps.c prints them, and the last
- * one is ch21_event_select/server.c. Change the server here. This comment is not part of it.
+ * All the steps of chapter 21's server. tools/steps.c prints a step; the last one is
+ * ch21_event_select/server.c. Change the server here. This comment is not part of it.
  *
  * Step 1: one client: the calls of the lecture notes
  * Step 2: many clients: an event for each, one wait for all
@@ -13,15 +13,15 @@
 /*
  * Chapter 21: asynchronous notification with WSAEventSelect - the echo server.
  *
- * The system tells through an event object *when* a socket is ready; the program then transfers
- * the bytes itself, with recv and send, which do not block.
+ * The system signals an event object when a socket is *ready*; the program then transfers the
+ * bytes itself, with recv and send, which do not block.
 #if STEP >= 7
  *
  *   cl  /std:c11 server.c ..\common\*.c
  *   gcc -std=c11 server.c ..\common\*.c -o server.exe -lws2_32
  *
  * Left simple on purpose: one thread, so one wait, so at most 64 events; when memory or event
- * objects run out, the server ends; and a stop breaks off what is still on its way.
+ * objects run out, the server ends; and a shutdown drops what is still on its way.
 #endif
  */
 #include "../common/common.h"
@@ -41,17 +41,17 @@ enum {
 #if STEP >= 2 && STEP < 7
     BUFFER_SIZE = 128 * 1024,
 #elif STEP >= 7
-    BUFFER_SIZE = 128 * 1024, /* an experiment: make it 5 and count the FD_READ */
+    BUFFER_SIZE = 128 * 1024, /* an experiment: make it 5 and count the FD_READ events */
 #endif
 #if STEP >= 2
 
 #endif
 #if STEP >= 2 && STEP < 7
-    /* One wait takes 64 events: the listener's, and one for each client. */
+    /* One wait takes at most 64 events: the listener's, and one for each client. */
     LISTENER = 0,
     FIRST_CLIENT = 1,
 #elif STEP >= 7
-    /* One wait takes 64 events: the stop event, the listener's, and one for each client. */
+    /* One wait takes at most 64 events: the stop event, the listener's, and one for each client. */
     STOP = 0,
     LISTENER = 1,
     FIRST_CLIENT = 2,
@@ -83,14 +83,14 @@ struct client {
     enum state state;
 #endif
 #if STEP >= 4
-    bool readable;    /* FD_READ came, and no recv since */
+    bool readable;    /* FD_READ came, and recv was not called since */
 #endif
 #if STEP >= 3
     bool peer_closed; /* FD_CLOSE came: it comes only once, so it is remembered */
 #endif
 #if STEP >= 4
     int received;     /* bytes in buffer */
-    int sent;         /* bytes of them that are sent back */
+    int sent;         /* how many of them have been sent back */
     char buffer[BUFFER_SIZE];
 #endif
 #if STEP >= 2
@@ -201,7 +201,7 @@ int main(int argc, char **argv)
 #endif
 
 #if STEP < 5
-    /* Step 1: one call registers the listener; unlike select, nothing is registered again. */
+    /* Step 1: one call registers the listener; unlike with select, once is enough. */
     WSAEventSelect(listener, events[LISTENER], FD_ACCEPT);
     narrate(0, "WSAEventSelect", "listener: FD_ACCEPT");
 #else
@@ -227,7 +227,7 @@ static void start_accepting(void)
         fail(WSAGetLastError(), "WSAEventSelect of the listener");
     accepting = true;
     narrate(0, "WSAEventSelect", "listener: FD_ACCEPT");
-    /* Again: FD_ACCEPT may not come twice for a client whose accept failed, so accept is tried. */
+    /* Not the first time: FD_ACCEPT may not come again for a client that waits, so try accept. */
     if (clients_served > 0)
         WSASetEvent(events[LISTENER]);
 }
@@ -302,7 +302,7 @@ static void accept_client(void)
                 fail(error, "accept");
             stop_accepting("until a client leaves");
         }
-        return; /* any other error: that client has gone again already */
+        return; /* any other error: that client has already gone */
     }
 #endif
 #if STEP >= 2
@@ -357,7 +357,7 @@ static void accept_client(void)
 #endif
 }
 
-/* Step 1: which events were they? The call copies the record, clears it, resets the event. */
+/* Step 1: what happened? The call copies the record, clears it, and resets the event object. */
 #if STEP < 2
 static void serve_client(void)
 #else
@@ -419,15 +419,15 @@ static void serve_client(DWORD place)
 #if STEP >= 3
         receive(client);
 
-    /* Step 3: FD_CLOSE may come while bytes are still unread, and does not come again for the
-     * end behind them (recv returns 0). So the client's event is signalled here until then. */
+    /* Step 3: FD_CLOSE may come while bytes are still unread, and does not come again at the end
+     * (when recv returns 0). So this makes the wait return for the client until the end is read. */
     if (client->state == RECEIVING && client->peer_closed)
         WSASetEvent(client->event);
 
 #endif
 #if STEP >= 6
-    /* Step 6: a wait returns the lowest of the signalled events. So a client that was served goes
-     * to the back: then the lowest is always the one that was served longest ago, and none
+    /* Step 6: a wait returns the index of the first signalled event. So a client that has been
+     * served goes to the back: the first is then always the one served longest ago, and no client
      * starves. */
     remove_client(place);
 #endif
@@ -454,7 +454,7 @@ static void serve_client(DWORD place)
 
 #endif
 #if STEP >= 4
-/* The error that came with one of the events; only the events that happened have a valid one. */
+/* The error of an event that happened, or 0; the codes of the other events are not valid. */
 static int event_error(const WSANETWORKEVENTS *happened)
 {
     static const int bits[] = {FD_READ_BIT, FD_WRITE_BIT, FD_CLOSE_BIT};
@@ -467,8 +467,8 @@ static int event_error(const WSANETWORKEVENTS *happened)
 
 #endif
 #if STEP >= 3
-/* Step 3: one recv for one FD_READ. It makes FD_READ come again if there is more. An error, such
- * as a reset, is the affair of this client alone. */
+/* Step 3: one recv per FD_READ. It makes FD_READ come again if bytes are left. An error, such as
+ * a reset, ends this client only. */
 static void receive(struct client *client)
 {
 #endif
@@ -484,7 +484,7 @@ static void receive(struct client *client)
 #if STEP >= 3
     if (bytes == SOCKET_ERROR) {
         int error = WSAGetLastError();
-        if (error == WSAEWOULDBLOCK) { /* no error: those bytes have been read already */
+        if (error == WSAEWOULDBLOCK) { /* no failure: those bytes have been read already */
             narrate(client->number, "recv", "nothing to receive (WSAEWOULDBLOCK)");
             return;
         }
@@ -504,7 +504,7 @@ static void receive(struct client *client)
     }
 #endif
 #if STEP >= 7
-    /* TODO UPPER: from here until they are sent, the bytes are the program's. */
+    /* TODO UPPER: from here until they are sent, the bytes belong to the program. */
 #endif
 #if STEP >= 2 && STEP < 4
     narrate(client->number, "send", "%d bytes", send(client->socket, buffer, bytes, 0));
@@ -548,7 +548,7 @@ static void send_rest(struct client *client)
 
 #endif
 #if STEP >= 5
-/* Step 5: late clients wait in the listener's backlog until there is a place for them. */
+/* Step 5: new clients then wait in the listener's backlog until there is a place for them. */
 static void stop_accepting(const char *reason)
 {
     if (WSAEventSelect(listener, events[LISTENER], 0) == SOCKET_ERROR)
@@ -571,7 +571,7 @@ static void stop_serving(void)
     resume_narration();
     narrate(0, "closesocket", "all clients are closed");
     WSACloseEvent(events[LISTENER]);
-    /* events[STOP] is left to the system: request_stop may still be inside WSASetEvent. */
+    /* events[STOP] is left for the system to close: request_stop may still be using it. */
     print_summary(clients_served, bytes_echoed, 0);
 }
 

@@ -1,5 +1,5 @@
-/* The server of chapter 22 with completion routines, step by step: tools/steps.c makes each step
- * of it. The steps:
+/* All the steps of chapter 22's server with completion routines. tools/steps.c makes a step from
+ * this file; the last one is ch22_completion_routine/server.c. The steps:
  *
  * Step 1: one client: a receive routine, and SleepEx
  * Step 2: a routine for the send as well: no routine blocks
@@ -16,7 +16,7 @@
  *
 #endif
  * The program lends the system a buffer with WSARecv or WSASend, which return immediately. The
- * system transfers the bytes and calls a function of the program *when* it is done.
+ * system transfers the bytes, and *calls a function* of the program when that is done.
 #if STEP >= 7
  *
  *   cl  /std:c11 server.c ..\common\*.c
@@ -24,7 +24,7 @@
 #endif
 #if STEP >= 8
  *
- * Left simple on purpose: one thread; when memory runs out, the server ends; and a stop breaks off
+ * Left simple on purpose: one thread; when memory runs out, the server ends; and a shutdown drops
  * what is still on its way.
 #endif
  */
@@ -39,7 +39,7 @@ enum { BUFFER_SIZE = 128 * 1024 };
 
 #elif STEP >= 4
 enum {
-    BUFFER_SIZE = 128 * 1024, /* an experiment: make it 5 and count the WSARecv */
+    BUFFER_SIZE = 128 * 1024, /* an experiment: make it 5 and count the WSARecv calls */
 
 #if STEP < 8
     /* The wait takes one event, however many clients there are: they need none. */
@@ -78,7 +78,7 @@ struct client {
     WSAOVERLAPPED overlapped; /* of the one operation in progress */
 #if STEP >= 2
     int received;             /* bytes in buffer */
-    int sent;                 /* bytes of them that are sent back */
+    int sent;                 /* how many of them have been sent back */
 #endif
 #if STEP >= 6
     struct client *next;      /* in the list clients */
@@ -107,7 +107,7 @@ static WSAEVENT events[EVENT_COUNT];
 static struct client *clients; /* all of them */
 #endif
 #if STEP >= 7
-static struct client *echoed;  /* those that have got everything back: their next receive is due */
+static struct client *echoed;  /* those that have everything back: their next receive is due */
 #endif
 #if STEP >= 8
 static bool stopping;
@@ -176,7 +176,7 @@ int main(int argc, char **argv)
     start_winsock();
 
 #if STEP >= 8
-    /* Step 4: an event for the listener. Step 8: an event for the stop. */
+    /* Step 4: an event for the listener. Step 8: an event for the shutdown. */
     events[STOP] = create_event();
     events[LISTENER] = create_event();
     call_on_ctrl_c(request_stop);
@@ -186,7 +186,7 @@ int main(int argc, char **argv)
     events[LISTENER] = create_event();
 
 #endif
-    /* Step 1: a listening socket. Those that it accepts are overlapped because it is. */
+    /* Step 1: a listening socket. The sockets that it accepts are overlapped because it is. */
     struct addrinfo *address = find_addresses(arguments.host, arguments.port);
     listener =
         WSASocketW(address->ai_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
@@ -199,7 +199,7 @@ int main(int argc, char **argv)
 #endif
 
 #if STEP < 3
-    only_client.socket = accept(listener, NULL, NULL); /* waits until one connects */
+    only_client.socket = accept(listener, NULL, NULL); /* waits until a client connects */
     if (only_client.socket == INVALID_SOCKET)
         fail(WSAGetLastError(), "accept");
     narrate(1, "accept", "a new client");
@@ -242,13 +242,13 @@ static void start_accepting(void)
 #endif
     narrate(0, "WSAEventSelect", "listener: FD_ACCEPT");
 #if STEP >= 6
-    /* Again: FD_ACCEPT may not come twice for a client whose accept failed, so accept is tried. */
+    /* Not the first time: FD_ACCEPT may not come again for a client that waits, so try accept. */
     if (clients_served > 0)
         WSASetEvent(events[LISTENER]);
 #endif
 }
 
-/* Step 4: one thread waits for everything that can happen. Alertably: the routines run here. */
+/* Step 4: one thread waits for everything that can happen; alertably, so the routines run here. */
 static void serve_until_stopped(void)
 {
     for (;;) {
@@ -276,18 +276,18 @@ static void serve_until_stopped(void)
             fail(WSAGetLastError(), "WSAEnumNetworkEvents of the listener");
         accept_client();
 #if STEP >= 7
-        /* A wait looks at its events before it calls routines: so that a storm of connects does not
-         * keep the clients waiting, the routines that are due have their turn here. */
+        /* A wait checks its events before it calls routines. So the routines that are due run here:
+         * otherwise a storm of connects could keep the clients waiting. */
         SleepEx(0, TRUE);
         receive_again();
 #endif
     }
 }
 
-/* Step 4: FD_ACCEPT says that a client has connected. One accept makes it come again if there are
- * more. */
+/* Step 4: FD_ACCEPT means that a client is waiting. It comes again after accept if more are
+ * waiting. */
 #elif STEP == 3
-/* Step 3: each client gets a socket, an OVERLAPPED and a buffer of its own. */
+/* Step 3: each client gets its own socket, OVERLAPPED and buffer. */
 #endif
 #if STEP >= 3
 static void accept_client(void)
@@ -304,7 +304,7 @@ static void accept_client(void)
                 fail(error, "accept");
             stop_accepting("until a client leaves");
         }
-        return; /* any other error: that client has gone again already */
+        return; /* any other error: that client has already gone */
 #else
         fail(error, "accept");
 #endif
@@ -337,7 +337,7 @@ static void accept_client(void)
 
 #endif
 #if STEP >= 6
-/* Step 6: what follows when the client's operation has completed. */
+/* Step 6: continues with a client whose operation has completed. */
 static void serve_client(struct client *client)
 {
 #if STEP == 6
@@ -367,7 +367,7 @@ static void serve_client(struct client *client)
 #endif
 #if STEP >= 7
 /* Step 7: an alertable wait goes on until no routine is due any more. If the routines began the
- * receives, busy clients could keep one due for ever, and no event would ever have its turn. So the
+ * receives, busy clients could keep one due forever, and no event would ever have its turn. So the
  * receives begin here, after the wait. */
 static void receive_again(void)
 {
@@ -385,9 +385,9 @@ static void receive_again(void)
 static void receive(struct client *client)
 {
 #if STEP < 3
-    WSABUF space = {sizeof client->buffer, client->buffer}; /* all of it, each time */
+    WSABUF space = {sizeof client->buffer, client->buffer}; /* the whole buffer, each time */
 #else
-    WSABUF space = {BUFFER_SIZE, client->buffer}; /* all of it, each time */
+    WSABUF space = {BUFFER_SIZE, client->buffer}; /* the whole buffer, each time */
 #endif
     DWORD flags = 0;
 #if STEP == 1
@@ -408,7 +408,7 @@ static void receive(struct client *client)
 /* Step 1: the system calls this, but only while this thread waits alertably. */
 #else
 /* Step 1: the system calls this when a receive has completed, but only while this thread waits
- * alertably. Step 3: the OVERLAPPED is a member of the client, so its address tells whose it is. */
+ * alertably. Step 3: the OVERLAPPED is a member of a client, so its address leads to the client. */
 #endif
 static void CALLBACK receive_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *overlapped,
                                        DWORD flags)
@@ -523,11 +523,11 @@ static void CALLBACK send_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *ove
 }
 
 #if STEP >= 8
-/* Step 5: how did the operation end? The system tells the routine. Returns false if it failed, or
- * if nothing more is to begin. The error comes first: with one, bytes is 0 and means nothing. */
+/* Step 5: how did the operation end? The system passes that to the routine. Returns false if it
+ * failed, or if nothing more is to begin. With an error, bytes is 0 and means nothing. */
 #elif STEP >= 5
-/* Step 5: how did the operation end? The system tells the routine. Returns false if it failed.
- * The error comes first: with one, bytes is 0 and means nothing. */
+/* Step 5: how did the operation end? The system passes that to the routine. Returns false if it
+ * failed. With an error, bytes is 0 and means nothing. */
 #endif
 #if STEP >= 5
 static bool operation_result(struct client *client, DWORD error, DWORD bytes)
@@ -553,7 +553,7 @@ static bool operation_result(struct client *client, DWORD error, DWORD bytes)
 
 #endif
 /* Step 2: WSARecv and WSASend have three outcomes.
- *   0               completed immediately; the routine will be called all the same
+ *   0               completed immediately; the routine will be called even so
  *   WSA_IO_PENDING  in progress; the routine will be called
  *   another error   failed: nothing is in progress, and the routine will never be called */
 static void check_outcome(struct client *client, const char *call, int result)
@@ -576,7 +576,7 @@ static void check_outcome(struct client *client, const char *call, int result)
 }
 
 #if STEP >= 6
-/* Step 6: late clients wait in the listener's backlog until there is a place for them. */
+/* Step 6: new clients then wait in the listener's backlog until there is a place for them. */
 static void stop_accepting(const char *reason)
 {
     if (WSAEventSelect(listener, events[LISTENER], 0) == SOCKET_ERROR)
@@ -588,8 +588,8 @@ static void stop_accepting(const char *reason)
 
 #endif
 #if STEP >= 8
-/* Step 8: every client has an operation in progress, and the system may write into its buffer
- * until that has completed. So it is cancelled first, and its routine, called with
+/* Step 8: every client has an operation in progress, and its memory belongs to the system until
+ * that has completed. So the operation is cancelled; its routine, called with
  * WSA_OPERATION_ABORTED, closes the client. */
 static void stop_serving(void)
 {
@@ -608,7 +608,7 @@ static void stop_serving(void)
     resume_narration();
     narrate(0, "closesocket", "all clients are closed");
     WSACloseEvent(events[LISTENER]);
-    /* events[STOP] is left to the system: request_stop may still be inside WSASetEvent. */
+    /* events[STOP] is left for the system to close: request_stop may still be using it. */
     print_summary(clients_served, bytes_echoed, operations_pending);
 }
 
@@ -633,7 +633,7 @@ static WSAEVENT create_event(void)
 static WSAOVERLAPPED *fresh_overlapped(struct client *client)
 {
 #if STEP >= 8
-    /* TODO TIMER: whatever begins, begins here. */
+    /* TODO TIMER: every operation begins here. */
 #endif
     memset(&client->overlapped, 0, sizeof client->overlapped);
     return &client->overlapped;
@@ -661,7 +661,7 @@ static void remove_client(struct client *client)
 #endif
 #if STEP >= 3
 
-/* Only for a client without an operation in progress: the system still writes into the others. */
+/* Only for a client without an operation in progress: with one, its memory is still in use. */
 static void close_client(struct client *client)
 {
     closesocket(client->socket);

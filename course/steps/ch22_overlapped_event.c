@@ -1,5 +1,5 @@
 /*
- * The steps in which ch22_overlapped_event/server.c grows, for tools/steps.c. Step 8 is that file.
+ * All the steps of ch22_overlapped_event/server.c, for tools/steps.c. Step 8 is that file.
  *
  * Step 1: the calls of the lecture notes: serve one client, then exit
  * Step 2: the next client, and the rest of a send
@@ -16,7 +16,7 @@
  *
 #endif
  * The program lends the system a buffer with WSARecv or WSASend, which return immediately. The
- * system transfers the bytes and tells through an event object *that* it is done.
+ * system transfers the bytes, and signals an event object when that is *done*.
 #if STEP >= 4
  *
  *   cl  /std:c11 server.c ..\common\*.c
@@ -24,7 +24,7 @@
 #if STEP >= 8
  *
  * Left simple on purpose: one thread, so one wait, so at most 64 events; when memory or event
- * objects run out, the server ends; and a stop breaks off what is still on its way.
+ * objects run out, the server ends; and a shutdown drops what is still on its way.
 #endif
 #endif
  */
@@ -38,15 +38,15 @@
 enum { BUFFER_SIZE = 128 * 1024 };
 #else
 enum {
-    BUFFER_SIZE = 128 * 1024, /* an experiment: make it 5 and count the WSARecv */
+    BUFFER_SIZE = 128 * 1024, /* an experiment: make it 5 and count the WSARecv calls */
 #if STEP >= 6
 
 #if STEP < 8
-    /* One wait takes 64 events: the listener's, and one for each client. */
+    /* One wait takes at most 64 events: the listener's, and one for each client. */
     LISTENER = 0,
     FIRST_CLIENT = 1,
 #else
-    /* One wait takes 64 events: the stop event, the listener's, and one for each client. */
+    /* One wait takes at most 64 events: the stop event, the listener's, and one for each client. */
     STOP = 0,
     LISTENER = 1,
     FIRST_CLIENT = 2,
@@ -66,7 +66,7 @@ enum {
 enum state { RECEIVING, SENDING, CLOSING };
 
 #if STEP >= 4
-/* What a call of WSARecv or WSASend came to: see check_outcome. */
+/* How a call of WSARecv or WSASend turned out: see check_outcome. */
 enum outcome { DONE, PENDING, FAILED };
 
 #endif
@@ -84,7 +84,7 @@ struct client {
     WSAOVERLAPPED overlapped; /* of the one operation in progress */
 #if STEP >= 2
     int received;             /* bytes in buffer */
-    int sent;                 /* bytes of them that are sent back */
+    int sent;                 /* how many of them have been sent back */
 #endif
     char buffer[BUFFER_SIZE];
 };
@@ -186,7 +186,7 @@ int main(int argc, char **argv)
 
 #if STEP >= 6
 #if STEP >= 8
-    /* Step 8: an event for the stop. Step 6: an event for the listener. */
+    /* Step 8: an event for the shutdown. Step 6: an event for the listener. */
     events[STOP] = create_event();
 #endif
     events[LISTENER] = create_event();
@@ -199,7 +199,7 @@ int main(int argc, char **argv)
 #endif
 
 #endif
-    /* Step 1: a listening socket. Those that it accepts are overlapped because it is. */
+    /* Step 1: a listening socket. The sockets that it accepts are overlapped because it is. */
     struct addrinfo *address = find_addresses(arguments.host, arguments.port);
 #if STEP == 1
     SOCKET listener =
@@ -267,7 +267,7 @@ static void start_accepting(void)
 #endif
     narrate(0, "WSAEventSelect", "listener: FD_ACCEPT");
 #if STEP >= 7
-    /* Again: FD_ACCEPT may not come twice for a client whose accept failed, so accept is tried. */
+    /* Not the first time: FD_ACCEPT may not come again for a client that waits, so try accept. */
     if (clients_served > 0)
         WSASetEvent(events[LISTENER]);
 #endif
@@ -320,7 +320,7 @@ static void serve_until_stopped(void)
 #endif
 
 #if STEP >= 6
-/* Step 6: FD_ACCEPT: a client has connected. It comes again after accept if there are more. */
+/* Step 6: FD_ACCEPT means that a client waits. It comes again after accept if more are waiting. */
 #endif
 static void accept_client(void)
 {
@@ -346,7 +346,7 @@ static void accept_client(void)
             stop_accepting("until a client leaves");
         }
 #endif
-        return; /* any other error: that client has gone again already */
+        return; /* any other error: that client has already gone */
     }
 #endif
 
@@ -375,7 +375,7 @@ static void accept_client(void)
 #if STEP >= 4
 #if STEP >= 6
     /* The new socket has inherited the listener's event, and does not need it: its operations
-     * have an event of their own. */
+     * signal the client's event. */
     if (WSAEventSelect(accepted, NULL, 0) == SOCKET_ERROR)
         fail(WSAGetLastError(), "WSAEventSelect of client %d", client->number);
 #endif
@@ -417,7 +417,7 @@ static void accept_client(void)
 }
 #if STEP >= 5
 
-/* What follows when the client's operation has completed. */
+/* Continues with a client whose operation has completed. */
 #if STEP < 7
 static void serve_client(struct client *client)
 #else
@@ -445,8 +445,8 @@ static void serve_client(DWORD place)
         receive(client);
 
 #if STEP >= 7
-    /* Step 7: a wait returns the lowest of the signalled events. So a client that was served goes
-     * to the back: then the lowest was always served longest ago, and none starves. */
+    /* Step 7: a wait returns the first of the signalled events. So a client that has been served
+     * goes to the back: the first is then the one served longest ago, and no client starves. */
     remove_client(place);
 #endif
 #if STEP == 5
@@ -476,7 +476,7 @@ static void serve_client(DWORD place)
 #if STEP < 5
 /* Step 1: the receive begins before there is anything to receive. */
 #else
-/* Step 1: the receive begins before there is anything to receive. Even one that completes
+/* Step 1: the receive begins before there is anything to receive. Even a receive that completes
  * immediately is handled by the wait, so that no client can monopolise this thread. */
 #endif
 #if STEP == 1
@@ -487,7 +487,7 @@ static bool receive(struct client *client)
 static void receive(struct client *client)
 #endif
 {
-    WSABUF space = {BUFFER_SIZE, client->buffer}; /* all of it, each time */
+    WSABUF space = {BUFFER_SIZE, client->buffer}; /* the whole buffer, each time */
     DWORD flags = 0;
 #if STEP == 1
     client->overlapped = (WSAOVERLAPPED){.hEvent = client->event};
@@ -527,7 +527,7 @@ static void receive_completed(struct client *client, DWORD bytes)
         return;
     }
 #if STEP >= 5
-    /* TODO FRAME: a receive ends anywhere, in the middle of a message, too. */
+    /* TODO FRAME: a receive can end anywhere, even in the middle of a message. */
 #endif
     client->received = (int)bytes;
     client->sent = 0;
@@ -536,10 +536,10 @@ static void receive_completed(struct client *client, DWORD bytes)
 #endif
 
 #if STEP < 5
-/* Step 2: a send may end early, so this goes on until all is sent. */
+/* Step 2: a send may be short, so this goes on until all is sent. */
 #else
-/* Step 2: a send may end early, so this goes on until all is sent. Step 5: or until a send is
- * pending. One that completed immediately has its result already: that saves a wait. */
+/* Step 2: a send may be short, so this goes on until all is sent. Step 5: or until a send is
+ * pending. The result of a send that completes immediately is ready, which saves a wait. */
 #endif
 static void send_rest(struct client *client)
 {
@@ -671,7 +671,7 @@ static enum outcome check_outcome(struct client *client, const char *call, int r
 }
 #if STEP >= 6
 
-/* Late clients wait in the listener's backlog until there is a place for them. */
+/* New clients then wait in the listener's backlog until there is a place for them. */
 static void stop_accepting(const char *reason)
 {
     if (WSAEventSelect(listener, events[LISTENER], 0) == SOCKET_ERROR)
@@ -684,8 +684,8 @@ static void stop_accepting(const char *reason)
 }
 #if STEP >= 8
 
-/* Step 8: every client has an operation in progress, and the system may write into its buffer
- * until that has completed. So it is cancelled first, then waited for (TRUE), then freed. */
+/* Step 8: every client has an operation in progress, and its memory belongs to the system until
+ * that has completed. So: cancel the operation, wait for its end (TRUE), then free the client. */
 static void stop_serving(void)
 {
     narrate(0, "CancelIoEx", "%d operations in progress: cancelled (WSA_OPERATION_ABORTED)",
@@ -699,13 +699,13 @@ static void stop_serving(void)
             GetLastError() != ERROR_NOT_FOUND) /* not found: it has completed already */
             fail((int)GetLastError(), "CancelIoEx of client %d", client->number);
         if (operation_result(client, TRUE, &bytes) && client->state == SENDING)
-            send_completed(client, bytes); /* it was faster */
+            send_completed(client, bytes); /* it had completed before the cancellation */
         close_client(client);
     }
     resume_narration();
     narrate(0, "closesocket", "all clients are closed");
     WSACloseEvent(events[LISTENER]);
-    /* events[STOP] is left to the system: request_stop may still be inside WSASetEvent. */
+    /* events[STOP] is left for the system to close: request_stop may still be using it. */
     print_summary(clients_served, bytes_echoed, operations_pending);
 }
 
@@ -726,7 +726,7 @@ static WSAEVENT create_event(void)
 }
 #endif
 
-/* Each operation begins with a fresh OVERLAPPED; the event in it is what makes it notify. */
+/* Each operation begins with a fresh OVERLAPPED; at its end the system signals the event in it. */
 static WSAOVERLAPPED *fresh_overlapped(struct client *client)
 {
     memset(&client->overlapped, 0, sizeof client->overlapped);
@@ -753,7 +753,7 @@ static void remove_client(DWORD place)
 }
 #endif
 
-/* Only for a client without an operation in progress: the system still writes into the others. */
+/* Only for a client without an operation in progress: with one, its memory is still in use. */
 static void close_client(struct client *client)
 {
     closesocket(client->socket);

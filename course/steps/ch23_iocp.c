@@ -1,5 +1,5 @@
 /*
- * The echo server of chapter 23 as it grows: tools/steps.c makes each step from this file.
+ * All the steps of chapter 23's server. tools/steps.c makes each step from this file.
  *
  * Step 1: one client, one thread: a port and its packets
  * Step 2: the send becomes an operation as well
@@ -15,17 +15,17 @@
 #if STEP >= 3
  *
  * The program lends the system a buffer with WSARecv or WSASend, which return immediately. The
- * system transfers the bytes and queues a packet at a port when it is done; each of several threads
- * takes the next packet, again and again.
+ * system transfers the bytes, and queues a packet at a completion port when that is done; each of
+ * several threads takes one packet after another.
 #endif
 #if STEP >= 8
  *
  *   cl  /std:c11 server.c ..\common\*.c
  *   gcc -std=c11 server.c ..\common\*.c -o server.exe -lws2_32
  *
- * Left simple on purpose: when memory runs out, the server ends; a stop breaks off what is still on
- * its way; and the sockets must be those of Windows itself: packets cannot be skipped for those of
- * a layered provider (an old kind of filter), whose handles are not handles of the system.
+ * Left simple on purpose: when memory runs out, the server ends; a shutdown drops what is still on
+ * its way; and it does not support sockets of a layered provider (an old kind of filter), for which
+ * no packet can be skipped, because their handles are not handles of the system.
 #endif
  */
 #include "../common/common.h"
@@ -37,15 +37,15 @@
 #include <stdlib.h>
 
 #endif
-enum { BUFFER_SIZE = 128 * 1024 }; /* an experiment: make it 5 and count the WSARecv */
+enum { BUFFER_SIZE = 128 * 1024 }; /* an experiment: make it 5 and count the WSARecv calls */
 #if STEP >= 6
-enum { ACCEPTS = 64 };             /* in progress at a time: under load they wait their turn */
+enum { ACCEPTS = 64 };             /* in progress at a time; under load their packets queue */
 #endif
 #if STEP >= 3
 enum { MOST_WORKERS = 64 };
 #endif
 #if STEP >= 4
-enum { ADDRESS_SIZE = sizeof(struct sockaddr_storage) + 16 }; /* of an address, for AcceptEx */
+enum { ADDRESS_SIZE = sizeof(struct sockaddr_storage) + 16 }; /* AcceptEx wants 16 more */
 #endif
 #if STEP >= 3
 
@@ -60,7 +60,7 @@ enum state { ACCEPTING, RECEIVING, SENDING };
 #endif
 
 #if STEP >= 5
-/* What a call of WSARecv or WSASend came to: see check_outcome. */
+/* How a call of WSARecv or WSASend turned out: see check_outcome. */
 enum outcome { DONE, PENDING, FAILED };
 
 #endif
@@ -79,7 +79,7 @@ struct client {
     WSAOVERLAPPED overlapped; /* of the one operation in progress */
 #if STEP >= 2
     int received;             /* bytes in buffer */
-    int sent;                 /* bytes of them that are sent back */
+    int sent;                 /* how many of them have been sent back */
 #endif
 #if STEP >= 8
     struct client *next;      /* in the list clients */
@@ -87,7 +87,7 @@ struct client {
 #endif
     char buffer[BUFFER_SIZE];
 #if STEP >= 4
-    char addresses[2 * ADDRESS_SIZE]; /* AcceptEx writes both of them here */
+    char addresses[2 * ADDRESS_SIZE]; /* AcceptEx writes both addresses here */
 #endif
 };
 
@@ -117,7 +117,7 @@ static bool stopping; /* no worker runs any more */
 
 #if STEP >= 8
 static SRWLOCK clients_lock = SRWLOCK_INIT;
-static struct client *clients; /* all of them, also those that are still being accepted */
+static struct client *clients; /* all of them, even those still being accepted */
 
 #endif
 #if STEP >= 3
@@ -223,7 +223,7 @@ int main(int argc, char **argv)
     start_narration(arguments.quiet, stdout);
     start_winsock();
 
-    /* Step 1: a port. It lets as many threads run at a time as there are processors (0). */
+    /* Step 1: a completion port. The last 0: it lets one thread per processor run at a time. */
     completion_port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0);
     if (completion_port == NULL)
         fail((int)GetLastError(), "CreateIoCompletionPort");
@@ -268,7 +268,7 @@ int main(int argc, char **argv)
     for (;;)
         accept_client();
 #elif STEP >= 4 && STEP < 7
-    Sleep(INFINITE); /* the workers do it all */
+    Sleep(INFINITE); /* the workers do all the work */
 #elif STEP >= 7
     serve_until_stopped();
     stop_serving();
@@ -287,7 +287,7 @@ static void accept_client(void)
 {
 #endif
 #if STEP >= 7
-/* Step 7: from now on the packets of the socket's operations come to the port, with this key. */
+/* Step 7: from now on the packets of the socket's operations go to the port, with this key. */
 static void associate(SOCKET socket, ULONG_PTR key)
 {
     if (CreateIoCompletionPort((HANDLE)socket, completion_port, key, 0) == NULL)
@@ -322,8 +322,8 @@ static void start_accepting(void)
 
 #endif
 #if STEP >= 4
-/* Step 4: AcceptEx begins an accept, into a socket that is there already. With length 0 it does
- * not wait for the first bytes. Returns false if it could not begin. */
+/* Step 4: AcceptEx begins an accept, into a socket that exists already. With length 0 it does not
+ * wait for the client's first bytes. Returns false if no accept could begin. */
 static bool begin_accept(void)
 {
 #endif
@@ -391,9 +391,9 @@ static bool begin_accept(void)
 #if STEP >= 4
         narrate_failure(0, "AcceptEx", error);
         close_client(client);
-        return error == WSAECONNRESET; /* that client has gone again: begin the next one */
+        return error == WSAECONNRESET; /* that client has already gone: begin the next one */
     }
-    return true; /* a packet will be queued, even if the accept is done already */
+    return true; /* a packet will be queued, even if the accept has completed already */
 #endif
 #if STEP >= 3
 }
@@ -410,7 +410,7 @@ static void start_workers(void)
 
 #endif
 #if STEP >= 7
-/* The workers do it all; this thread waits until each of them has taken its packet of the stop. */
+/* The workers do all the work; this thread waits until each of them has taken its STOP packet. */
 static void serve_until_stopped(void)
 {
     for (int i = 0; i < worker_count; i++) {
@@ -434,7 +434,7 @@ static DWORD WINAPI work(void *nothing)
 }
 
 #if STEP >= 3
-/* Step 1: the next packet. The OVERLAPPED is a member of a client: its address tells which one. */
+/* Step 1: the next packet. Its OVERLAPPED is a member of a client, so it leads to that client. */
 #endif
 static bool take_packet(void)
 {
@@ -449,8 +449,8 @@ static bool take_packet(void)
 #if STEP < 5
     if (!GetQueuedCompletionStatus(completion_port, &bytes, &key, &overlapped, INFINITE))
 #else
-    /* Step 5: three outcomes: an operation is done; it failed (FALSE, but there is an OVERLAPPED);
-     * the port itself failed (FALSE and NULL). */
+    /* Step 5: three outcomes: an operation succeeded; it failed (FALSE, but with an OVERLAPPED);
+     * the call itself failed, and no packet was taken (FALSE and NULL). */
     BOOL succeeded =
         GetQueuedCompletionStatus(completion_port, &bytes, &key, &overlapped, INFINITE);
     if (!succeeded && overlapped == NULL)
@@ -491,7 +491,7 @@ static bool take_packet(void)
 }
 
 #if STEP >= 4
-/* Step 4: the socket takes over what the listener is set to, and can be used from then on. */
+/* Step 4: the socket takes over the listener's settings, and can be used from then on. */
 static void accept_client(struct client *client)
 {
     client->number = (int)InterlockedIncrement(&clients_served);
@@ -502,7 +502,7 @@ static void accept_client(struct client *client)
                    sizeof listener) == SOCKET_ERROR)
         fail(WSAGetLastError(), "SO_UPDATE_ACCEPT_CONTEXT");
 #elif STEP >= 5
-                   sizeof listener) == SOCKET_ERROR) { /* that client has gone again already */
+                   sizeof listener) == SOCKET_ERROR) { /* that client has already gone */
         narrate_failure(client->number, "SO_UPDATE_ACCEPT_CONTEXT", WSAGetLastError());
         close_client(client);
         return;
@@ -525,8 +525,8 @@ static void accept_client(struct client *client)
 
 #endif
 #if STEP >= 3
-/* Step 2: what follows when the client's operation has completed. All that has come is sent back
- * before more is received, so a client that never reads costs exactly one buffer. */
+/* Step 2: continues with a client whose operation has completed. All bytes received are sent back
+ * before more are received, so a client that never reads costs exactly one buffer. */
 #endif
 #if STEP >= 5
 static void serve_client(struct client *client)
@@ -581,7 +581,7 @@ static void serve_client(struct client *client, DWORD bytes)
         receive_completed(client, bytes);
 #endif
 #if STEP >= 6
-    start_accepting(); /* one has been accepted, or one has left */
+    start_accepting(); /* a client was accepted, or has left */
 #endif
 #if STEP >= 2
 }
@@ -589,11 +589,11 @@ static void serve_client(struct client *client, DWORD bytes)
 #endif
 #if STEP >= 3
 /* The receive begins before there is anything to receive. When WSARecv returns, another worker may
- * have taken the packet already, and freed the client: so only the client's number is used then. */
+ * have taken the packet already, and freed the client: from then on, use only its number. */
 #endif
 static void receive(struct client *client)
 {
-    WSABUF space = {BUFFER_SIZE, client->buffer}; /* all of it, each time */
+    WSABUF space = {BUFFER_SIZE, client->buffer}; /* the whole buffer, each time */
     DWORD flags = 0;
 #if STEP >= 2
     int number = client->number;
@@ -612,7 +612,7 @@ static void receive(struct client *client)
         close_client(client);
 #endif
 #if STEP >= 6
-    else if (outcome == DONE && /* Step 6: its turn comes behind the packets of the others */
+    else if (outcome == DONE && /* Step 6: its turn comes after the queued packets */
 #endif
 #if STEP == 6
              !PostQueuedCompletionStatus(completion_port, 0, 0, &client->overlapped))
@@ -687,7 +687,7 @@ static void send_rest(struct client *client)
 #if STEP >= 6
 static void send_completed(struct client *client, DWORD bytes)
 {
-    /* TODO COUNT: this client's own bytes. */
+    /* TODO COUNT: here are this client's own bytes. */
     client->sent += (int)bytes;
 #endif
 #if STEP >= 7
@@ -698,8 +698,8 @@ static void send_completed(struct client *client, DWORD bytes)
 
 #endif
 #if STEP >= 5
-/* Step 5: how did the operation end? Returns false if it failed. The packet says it too, but not
- * with Winsock's errors. */
+/* Step 5: how did the operation end? Returns false if it failed. The packet says so as well, but
+ * without Winsock's error codes. */
 static bool operation_result(struct client *client, DWORD *bytes)
 {
     SOCKET socket = client->state == ACCEPTING ? listener : client->socket;
@@ -765,9 +765,9 @@ static enum outcome check_outcome(int number, const char *call, int result)
 
 #endif
 #if STEP >= 8
-/* Step 8: every client has an operation in progress, or a packet in the queue, and the system
- * may write into its buffer until that has completed. So it is cancelled first, and its packet
- * closes the client. This thread is the only one now. */
+/* Step 8: every client has an operation in progress, or a packet in the queue, and its memory
+ * belongs to the system until the operation has completed. So that is cancelled, and its packet
+ * closes the client. The workers have ended: only this thread takes packets now. */
 #endif
 #if STEP >= 7
 static void stop_serving(void)
@@ -795,7 +795,7 @@ static void stop_serving(void)
     print_summary((int)clients_served, bytes_echoed, (int)operations_pending);
 }
 
-/* Step 7: Ctrl+C is one more packet at the same port: one for each worker. */
+/* Step 7: Ctrl+C becomes packets at the same port, one for each worker. */
 static void request_stop(void)
 {
     for (int i = 0; i < worker_count; i++)
@@ -804,7 +804,7 @@ static void request_stop(void)
 
 #endif
 #if STEP >= 4
-/* Step 4: AcceptEx is not in ws2_32: the socket's provider tells where it is. */
+/* Step 4: AcceptEx is not in ws2_32: the socket's provider knows its address. */
 static void find_accept_ex(void)
 {
     GUID guid = WSAID_ACCEPTEX;
@@ -856,7 +856,7 @@ static void remove_client(struct client *client)
     ReleaseSRWLockExclusive(&clients_lock);
 }
 
-/* Only for a client without an operation in progress: the system still writes into the others. */
+/* Only for a client without an operation in progress: with one, its memory is still in use. */
 #endif
 #if STEP >= 3
 static void close_client(struct client *client)
