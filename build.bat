@@ -2,7 +2,7 @@
 rem build.bat - compiles and runs everything. "build.bat help" explains; README.md shows it.
 rem
 rem Names of variables begin with opt_, so that no word on the command line can overwrite PATH. A name
-rem that a user has chosen stands in a variable and is never handed to "call", which would change its
+rem that a user has chosen is kept in a variable and never passed to "call", which would change its
 rem % and ^. "if errorlevel 1" does not see the status of a crash, which is negative: after a program
 rem %errorlevel% is compared with 0. So that all of it also runs in Wine's cmd, "if" is used where &&
 rem and || would be shorter, and opt_failed ends a "for", which exit does not.
@@ -27,11 +27,11 @@ set "opt_version="
 set "opt_looked="
 set "opt_step="
 set "opt_step_folder="
-rem What check.exe is told if the programs have the verifier: to check with each of so many seeds.
+rem For programs with the verifier: makes check.exe check with each of this many seeds.
 set "opt_seeds="
 rem The order of the lessons. Any other folder ch* with a server.c comes after them.
 set "opt_lessons=ch21_event_select ch22_overlapped_event ch22_completion_routine ch23_iocp"
-rem What a name may consist of to do without quotes.
+rem A name that consists of these characters needs no quotes.
 set "opt_plain=0123456789_-.\abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 set "opt_self=%~f0"
@@ -103,12 +103,12 @@ set "opt_submissions=%opt_word%"
 goto next_word
 
 :not_verified
-echo build.bat: %opt_verb% measures, or compiles no server: it does not go together with verify
+echo build.bat: verify cannot be combined with %opt_verb%, which measures, or does not compile a server
 set "opt_status=2"
 goto finish
 
 :two_verbs
-echo build.bat: %opt_verb% and %opt_known%: one at a time
+echo build.bat: %opt_verb% and %opt_known%: only one verb at a time
 set "opt_status=2"
 goto finish
 
@@ -118,13 +118,13 @@ set "opt_status=1"
 goto finish
 
 :not_unpacked
-echo build.bat: the other files are missing in "%~dp0": unpack the whole ZIP first
+echo build.bat: the other files are missing from "%~dp0": unpack the whole ZIP first
 set "opt_status=1"
 goto finish
 
 :words_are_read
 if not defined opt_verb set "opt_verb=build"
-rem Programs with the verifier have a folder of their own, so that they are not taken for the others.
+rem Programs with the verifier have a separate folder, so that they are not mistaken for the others.
 if defined opt_verify set "opt_output=build\verified"
 if defined opt_verify set "opt_seeds= --verify 3"
 set "opt_word=%opt_verb%"
@@ -170,8 +170,8 @@ if not defined opt_program (
 )
 call :for_each_chapter nothing
 if not exist "%opt_chapter%\%opt_program%.c" goto unknown_program
-rem It may have been changed, so it is compiled again; but a program that runs, a second client for
-rem instance, cannot be deleted, and is started as it is.
+rem It may have been changed, so it is compiled again. But a program that is already running, for example
+rem a first client, cannot be deleted: it is started as it is.
 if exist "%opt_output%\%opt_chapter%\%opt_program%.exe" del "%opt_output%\%opt_chapter%\%opt_program%.exe" >nul 2>nul
 if exist "%opt_output%\%opt_chapter%\%opt_program%.exe" goto run_it
 rem Standard output is the program's own.
@@ -195,7 +195,7 @@ if not defined opt_chapters (
 )
 call :for_each_chapter nothing
 if not defined opt_step_folder set "opt_step_folder=my_%opt_short%_%opt_step%"
-rem What is printed is about the step alone.
+rem Standard output is about the step alone.
 call :make_steps 1>&2
 if errorlevel 1 exit /b 1
 if not defined opt_step build\tools\steps.exe list "%opt_chapter%"
@@ -273,8 +273,8 @@ if defined opt_unmet exit /b 1
 exit /b 0
 
 :check_folder
-rem The programs are compiled into a folder of this run alone: another check of the same chapter may be
-rem running them, or compiling them, now. The report goes where the chapter's are.
+rem The programs are compiled into a folder for this run alone: another check of the same chapter may be
+rem running or compiling them now. The report goes where those of the chapter are.
 call :take_number build\check
 if errorlevel 1 exit /b 1
 set "opt_slot=build\check_%opt_number%"
@@ -320,7 +320,7 @@ if not defined opt_chapters goto exercise_of_what
 for /f "tokens=2" %%e in ("%opt_chosen%") do goto hint_for_what
 if not defined opt_rest set "opt_rest=1"
 call :for_each_chapter nothing
-rem The hint alone is what was asked for: what is said on the way to it goes to standard error.
+rem Standard output is the hint alone: other messages go to standard error.
 call :make_homework 1>&2
 if errorlevel 1 exit /b 1
 build\tools\homework.exe hint %opt_chosen% %opt_rest% "%opt_chapter%"%opt_language%
@@ -354,18 +354,18 @@ call :make_tool tools grade exercise_page utf8
 if errorlevel 1 exit /b 1
 call :write_compile_file
 if errorlevel 1 exit /b 1
-rem A backslash before a quote would be taken for a part of the name.
+rem A backslash before a quote would be taken as part of the name.
 build\tools\grade.exe %opt_rest%%opt_seeds% %opt_compiler% %opt_output%\grade "%opt_submissions%\." %opt_chosen%
 exit /b %errorlevel%
 
 :write_compile_file
-rem What compiles build\grading\copy\server.c, to which grade.exe copies one submission after the other.
+rem Writes what compiles build\grading\copy\server.c, to which grade.exe copies one submission after another.
 for %%f in (%opt_output% build\grading build\grading\copy) do if not exist %%f\ mkdir %%f
 call :choose_objects
 call :need_objects
 if errorlevel 1 exit /b 1
 call :put_before_sources %opt_verifier%
-rem It includes ../common/common.h, which the compiler also looks for beside a folder of -I.
+rem It includes ../common/common.h, which the compiler also looks for next to a folder of -I.
 set "opt_first=%opt_first% -Icommon"
 set "opt_source=build\grading\copy\server.c"
 set "opt_exe=build\grading\copy\server.exe"
@@ -444,8 +444,8 @@ if defined opt_failed exit /b 1
 exit /b 0
 
 :replay_chapter
-rem The page has the text of the lesson; a copy of a chapter, or the server of a step, is told from its
-rem first comment. What has no client.c is run with the client of that lesson.
+rem The page has the text of the lesson; a copy of a chapter, or the server of a step, is recognised by its
+rem first comment. A folder without client.c is run with the client of that lesson.
 set "opt_lesson="
 set "opt_option="
 build\tools\replay.exe --find-chapter "%opt_chapter%" >"build\%opt_chapter%\lesson.txt"
@@ -456,7 +456,7 @@ set "opt_client=%opt_chapter%"
 if not exist "%opt_chapter%\client.c" set "opt_client=%opt_lesson%"
 if not exist "build\%opt_client%\client.exe" call :compile_client
 if defined opt_failed exit /b 1
-rem A server that is not finished may do less than the scenario expects: the page shows what there is.
+rem An unfinished server may do less than the scenario expects: the page then shows what there is.
 build\tools\scenario.exe "build\%opt_chapter%" "build\%opt_client%"
 if not "%errorlevel%"=="0" set "opt_option= --cut%opt_option%"
 set "opt_logs="
@@ -494,7 +494,7 @@ rem build\linux belongs to build.sh, which may be running this.
 if /i "%opt_name%"=="linux" exit /b 0
 rmdir /s /q "build\%opt_name%"
 if not exist "build\%opt_name%\" exit /b 0
-echo build.bat: "build\%opt_name%" could not be removed: does a program in it still run?
+echo build.bat: "build\%opt_name%" could not be removed: is a program in it still running?
 set "opt_failed=yes"
 exit /b 0
 
@@ -504,7 +504,7 @@ echo.
 echo   without a verb     compiles the chapters into the folder build
 echo   demo               lets a server and a client of each chapter talk, and shows what they do
 echo   run CHAPTER PROGRAM [ARGUMENT ...]
-echo                      compiles CHAPTER\PROGRAM.c, unless it runs already, and starts it
+echo                      compiles CHAPTER\PROGRAM.c, unless it is already running, and starts it
 echo   step CHAPTER       lists the steps in which its server grows
 echo   step CHAPTER NUMBER [FOLDER]
 echo                      writes the server of a step to FOLDER\server.c, and shows what is new
@@ -516,12 +516,12 @@ echo   hint CHAPTER EXERCISE [NUMBER] [ko^|en]
 echo                      gives a hint; a higher number gives away more
 echo   grade FOLDER [EXERCISE ...] [SECONDS]
 echo                      checks the submissions of a class, each a folder in FOLDER, for at most
-echo                      so many seconds each, and writes build\grade.csv: see course\README.md
+echo                      SECONDS seconds each, and writes build\grade.csv: see course\README.md
 echo   test               runs all checks, and makes every warning an error
 echo   notes [21 ^| 21.3]  plays each statement of the lecture notes on real sockets
 echo   bench              measures the servers side by side; takes two or three minutes
 echo   timeline           draws a run of each chapter into build\CHAPTER\timeline.svg
-echo   replay             runs each chapter; build\CHAPTER\replay.html shows the run beside its source
+echo   replay             runs each chapter; build\CHAPTER\replay.html shows the run next to its source
 echo   clean              removes what was built, and the reports of the checks
 echo   help               prints this
 echo   strict             makes every warning an error
@@ -536,13 +536,13 @@ for %%c in (%opt_chapters%) do echo     %%~c
 echo   EXERCISE is one of these:
 echo    %opt_exercises%
 echo.
-echo   Without cl, gcc or clang the first one that is found is used, in this order.
+echo   If no compiler is named, the first that is found is used: cl, gcc, clang.
 exit /b 0
 
 rem ---- words ------------------------------------------------------------------------------------
 
 :find_out_if_double_clicked
-rem The Explorer starts a batch file with   cmd.exe /c ""C:\folder\build.bat" "   and the window
+rem Explorer starts a batch file with   cmd.exe /c ""C:\folder\build.bat" "   and the window
 rem closes at the end, unread, unless we wait for a key.
 setlocal EnableDelayedExpansion
 set "opt_line=!cmdcmdline:"=!"
@@ -553,7 +553,7 @@ endlocal & set "opt_double_clicked=%opt_answer%"
 exit /b 0
 
 :is_one_of
-rem WORD ...: sets opt_known to that of the words which opt_word is, in small letters or capitals.
+rem WORD ...: sets opt_known to the word that equals opt_word, in small or capital letters; else to nothing.
 set "opt_known="
 for %%w in (%*) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
 exit /b 0
@@ -601,7 +601,7 @@ if "%opt_last%"=="\" set "opt_word=%opt_word:~0,-1%"
 if "%opt_last%"=="\" goto without_last_slash
 if exist "%opt_word%\server.c" set "opt_found=%opt_word%"
 if defined opt_found goto one_chapter
-rem Only these characters may be used without quotes below: any other leaves something over.
+rem Only these characters may be used without quotes below: any other leaves a rest.
 for /f "delims=%opt_plain%" %%r in ("%opt_word%") do goto unknown_word
 for /d %%h in (%opt_word%*) do (
     set "opt_name=%%h"
@@ -625,7 +625,7 @@ set /a opt_count+=1
 exit /b 0
 
 :chapter_elsewhere
-echo build.bat: "%opt_typed%": a chapter is a folder beside common
+echo build.bat: "%opt_typed%": a chapter is a folder next to common
 exit /b 2
 
 :unknown_word
@@ -658,8 +658,8 @@ if exist "%opt_word%\server.c" set opt_chapters=%opt_chapters% "%opt_word%"
 exit /b 0
 
 :for_each_chapter
-rem LABEL: calls it for each chapter, with its name in opt_chapter, until one has failed. The quotes go
-rem in a line of their own, because Wine's cmd adds a letter in %%~c if the last one is Korean.
+rem LABEL: calls it for each chapter, with its name in opt_chapter, until one has failed. The quotes are
+rem removed in a separate line, because Wine's cmd adds a letter in %%~c if the last one is Korean.
 for %%c in (%opt_chapters%) do (
     set opt_chapter=%%c
     call :with_chapter %1
@@ -683,7 +683,7 @@ if defined opt_version exit /b 0
 exit /b 1
 
 :choose_one_of_all
-rem A folder of our own for what the compilers answer: another build may ask them at the same time, and
+rem The answers of the compilers go into a separate folder: another build may ask them at the same time, and
 rem only one of two can make a folder. (Both may have the same random number.)
 if not exist build\ mkdir build
 call :take_number build\answers
@@ -709,13 +709,13 @@ set "opt_number=0"
 :next_number
 set /a opt_number+=1
 if %opt_number% gtr 50 goto no_number
-rem One that can be made leaves errorlevel as it was, in Wine's cmd.
+rem In Wine's cmd a successful mkdir leaves errorlevel as it was.
 call :nothing
 mkdir %1_%opt_number% >nul 2>nul
 if errorlevel 1 goto next_number
 exit /b 0
 :no_number
-echo build.bat: there are 50 folders %1_1, %1_2, ... of other runs. If none is running: build.bat clean
+echo build.bat: there are 50 folders %1_1, %1_2, ... of other runs. If none of them is running: build.bat clean
 exit /b 1
 
 :compiler_is_named
@@ -740,10 +740,10 @@ if not defined VCToolsVersion if defined VisualStudioVersion goto cl_is_old
 exit /b 0
 
 :cl_without_include
-echo build.bat: the cl in PATH is passed over: INCLUDE is not set, as a Developer Command Prompt would do
+echo build.bat: the cl in PATH is skipped: INCLUDE is not set; a Developer Command Prompt sets it
 goto find_visual_studio
 :cl_is_old
-echo build.bat: the cl in PATH is passed over: it is older than that of Visual Studio 2019 16.8
+echo build.bat: the cl in PATH is skipped: it is older than that of Visual Studio 2019 16.8
 :find_visual_studio
 set "opt_installer=%ProgramFiles(x86)%\Microsoft Visual Studio\Installer"
 if not exist "%opt_installer%\vswhere.exe" exit /b 1
@@ -772,7 +772,7 @@ set "opt_version=cl %VCToolsVersion% %VSCMD_ARG_TGT_ARCH%"
 goto prepare_objects
 
 :try_gcc
-rem NAME: gcc or clang. Both tell their target; that of MinGW.org, Cygwin and MSYS lacks what we need.
+rem NAME: gcc or clang. Both print their target; that of MinGW.org, Cygwin and MSYS lacks what we need.
 set "opt_name=%1"
 set "opt_target="
 set "opt_version="
@@ -785,7 +785,7 @@ set "opt_version=%1 %opt_version% for %opt_target%"
 if not "%opt_name%"=="gcc" exit /b 0
 if not "%opt_target:w64-mingw32=%"=="%opt_target%" exit /b 0
 if not "%opt_target:w64-windows-gnu=%"=="%opt_target%" exit /b 0
-echo build.bat: the gcc in PATH is passed over: it is not MinGW-w64, but compiles for %opt_target%
+echo build.bat: the gcc in PATH is skipped: it is not MinGW-w64, but compiles for %opt_target%
 set "opt_version="
 exit /b 1
 
@@ -797,7 +797,7 @@ if defined opt_strict set "opt_flags=%opt_flags% -Werror"
 
 :prepare_objects
 rem What several programs share is compiled once, and its objects are kept; each compiler and each set
-rem of flags has a folder for them. Another version of the compiler begins anew.
+rem of flags has a folder for them. A different version of the compiler starts again from nothing.
 set "opt_objects=build\%opt_compiler%"
 if defined opt_debug set "opt_objects=%opt_objects%_debug"
 if defined opt_strict set "opt_objects=%opt_objects%_strict"
@@ -827,8 +827,8 @@ exit /b 0
 
 :forget_if_changed
 rem FOLDER: what was made from its sources is made again if one of them has changed. xcopy /d copies
-rem those that are newer than their copies in build\kept; with /l it only says which. The other way round
-rem it names those that have been replaced by older ones, or removed.
+rem those that are newer than their copies in build\kept; with /l it only prints which. The other way
+rem round it prints those that have been replaced by older ones, or removed.
 set "opt_changed="
 if exist build\kept\%1\ for /f "delims=" %%f in ('xcopy /d /l /s /y /i build\kept\%1\*.? %1\') do if exist "%%f" set "opt_changed=yes"
 for /f "delims=" %%f in ('xcopy /d /l /s /y /i %1\*.? build\kept\%1\') do if exist "%%f" set "opt_changed=yes"
@@ -836,7 +836,7 @@ if not defined opt_changed exit /b 0
 if "%1"=="common" for /d %%h in (build\*) do if exist %%h\version.txt rmdir /s /q %%h
 if "%1"=="tests" for /d %%h in (build\*_verify) do rmdir /s /q %%h
 if "%1"=="tools" for /d %%h in (build\*) do if exist %%h\version.txt if exist %%h\tools\ rmdir /s /q %%h\tools
-rem One that runs cannot be deleted; without its note in a .txt it is not taken for a new one.
+rem One that is running cannot be deleted; without its note in a .txt it is not taken for a new one.
 for %%f in (build\tests\* build\tools\* build\course\notes\*) do del "%%f" >nul 2>nul
 if exist build\kept\%1\ rmdir /s /q build\kept\%1
 xcopy /d /s /y /i %1\*.? build\kept\%1\ >nul
@@ -871,11 +871,11 @@ exit /b 0
 :add_program
 set "opt_odd="
 for /f "delims=%opt_plain%" %%r in ("%~1") do set "opt_odd=yes"
-if defined opt_odd echo build.bat: "%~1" in "%opt_chapter%" is passed over: its name is odd 1>&2
+if defined opt_odd echo build.bat: "%~1" in "%opt_chapter%" is skipped: its name has other characters than letters, digits, _ - and . 1>&2
 if defined opt_odd exit /b 0
 %SystemRoot%\System32\find.exe "main(" "%~1" >nul
 if errorlevel 1 %SystemRoot%\System32\find.exe "main (" "%~1" >nul
-if errorlevel 1 if /i not "%~1"=="server.c" echo build.bat: "%~1" in "%opt_chapter%" is passed over: it has no main 1>&2
+if errorlevel 1 if /i not "%~1"=="server.c" echo build.bat: "%~1" in "%opt_chapter%" is skipped: it has no main 1>&2
 if errorlevel 1 if /i not "%~1"=="server.c" exit /b 0
 set "opt_programs=%opt_programs% %~n1"
 exit /b 0
@@ -888,7 +888,7 @@ call :choose_objects
 goto compile
 
 :choose_objects
-rem What a program of a chapter is linked with.
+rem Chooses what a program of a chapter is linked with.
 set "opt_others="
 set "opt_shared="
 set "opt_kept=%opt_objects%"
@@ -898,7 +898,7 @@ if defined opt_verify set "opt_verifier=tests\verifier\verifier.h"
 exit /b 0
 
 :make_check
-rem check.exe has the checks of all exercises; this is the list of them.
+rem check.exe has the checks of all exercises: their list is written first.
 call :forget_all_changes
 if not exist build\tests\ mkdir build\tests
 set "opt_was="
@@ -923,7 +923,7 @@ exit /b 0
 
 :make_tool
 rem FOLDER PROGRAM [SHARED ...]: compiles one of our own programs from FOLDER\PROGRAM.c, opt_others and
-rem the shared sources of tools, unless it has been made from these with this compiler already.
+rem the shared sources of tools, unless it has already been made from these with this compiler.
 call :forget_all_changes
 set "opt_folder=%1"
 set "opt_program=%2"
@@ -958,7 +958,7 @@ set "opt_odd="
 for /f "delims=%opt_plain%" %%r in ("%opt_folder%%opt_program%") do set "opt_odd=yes"
 if defined opt_odd set opt_source="%opt_source%"
 if defined opt_odd set opt_exe="%opt_exe%"
-rem A backslash before a quote would be taken for a part of the name.
+rem A backslash before a quote would be taken as part of the name.
 if defined opt_odd set opt_objects_of_exe="%opt_objects_of_exe%\"
 call :write_command
 set "opt_others="
@@ -991,7 +991,7 @@ if defined opt_failed exit /b 1
 exit /b 0
 
 :need_common
-rem Not each gcc expands a wildcard, so all names are written out.
+rem Not every gcc expands a wildcard, so all names are written out.
 set "opt_with=%opt_with%%opt_kept%\common\%1.%opt_object% "
 set "opt_sources=%opt_sources% ..\..\..\common\%1.c"
 if not exist %opt_kept%\common\%1.%opt_object% set "opt_missing=yes"
@@ -1010,7 +1010,7 @@ if not exist %opt_kept%\verifier\verifier.%opt_object% if not defined opt_failed
 exit /b 0
 
 :put_before_sources
-rem [HEADER]: sets opt_first to what puts it before each source.
+rem [HEADER]: sets opt_first to the option that puts it before each source.
 set "opt_first="
 if not "%1"=="" set "opt_first= -include %1"
 if not "%1"=="" if "%opt_compiler%"=="cl" set "opt_first= /FI%1"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# build.sh - the verbs of build.bat on Linux. It gets MinGW-w64, clang and Wine if they are missing
+# build.sh - the verbs of build.bat on Linux. It installs MinGW-w64, clang and Wine if they are missing
 # (Debian's packages), and runs build.bat itself under Wine's cmd. Everything it makes is in build/.
 #
 #   ./build.sh demo                          as build.bat demo; likewise every other verb
 #   ./build.sh test                          build.bat test with gcc, then with cl, then nine of tests/linux
 #   ./build.sh test all                      the same, with all scripts of tests/linux and all exercises
-#   ./build.sh run ch21 server --quiet 9190  starts a program; Ctrl+C stops it in order
+#   ./build.sh run ch21 server --quiet 9190  starts a program; Ctrl+C shuts it down in order
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
 root=$PWD
@@ -54,8 +54,8 @@ prepare_wine() {
     mkdir -p "$WINEPREFIX" "$CCACHE_DIR"
     [ -e "$WINEPREFIX/ready" ] || echo "build.sh: preparing Wine in build/linux, once" >&2
     [ -n "${WINE_IS_RUNNING-}" ] && [ -e "$WINEPREFIX/ready" ] && return
-    # Wine's services begin with the first program, and keep its standard output for some seconds:
-    # this one's, so that whoever reads ours does not wait for them.
+    # Wine's services start with the first program, and keep its standard output open for a few seconds.
+    # So this is the first program: otherwise a reader of our output would wait for them.
     if ! wine cmd /c exit >"$root/build/linux/wine.log" 2>&1 </dev/null; then
         echo "build.sh: Wine does not start; see build/linux/wine.log" >&2
         exit 1
@@ -77,8 +77,8 @@ prepare_compilers() {
 
 # ---- the verbs -----------------------------------------------------------------------------------
 
-# Runs build.bat; its exit status is the result. Wine puts quotes only around a word with a space; one that
-# has characters which mean something to cmd is handed on in a batch file.
+# Runs build.bat; its exit status is the result. Wine puts quotes only around a word with a space; words with
+# characters that mean something to cmd are passed in a batch file.
 build_bat() {
     local start=(build.bat "$@") words=build/linux/words.$$.bat status
     if [[ $* == *[\&^=\;,\|\<\>]* ]]; then
@@ -91,9 +91,9 @@ build_bat() {
     return "$status"
 }
 
-# Under Wine every call on a socket is a question to Wine's server, which answers one after the
-# other. On several processors most of the time would go into waking each other up; on one of them
-# the servers can be told apart. Wine's server keeps to the processor on which it was started.
+# Under Wine every call on a socket is a request to Wine's server, which answers one after
+# another. On several processors most of the time would go into waking each other up; on one processor
+# the servers can be compared. Wine's server stays on the processor on which it was started.
 run_bench() {
     local processor status
     processor=$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')
@@ -106,7 +106,7 @@ run_bench() {
 }
 
 # build.bat compiles what is missing; the program itself is started without a cmd in between, which
-# would die of Ctrl+C before the program has stopped in order.
+# Ctrl+C would end before the program has shut down.
 run_program() {
     local folder=${1-} program=${2-} found exe output=build
     [[ " $options " != *" verify "* ]] || output=build/verified
@@ -117,7 +117,7 @@ run_program() {
     fi
     exe=$output/$folder/$program.exe
     if [ -n "$compiler$options" ] || [ ! -e "$exe" ] || [ -n "$(find "$folder/$program.c" common -newer "$exe")" ]; then
-        # --help, because this is only to compile it.
+        # --help, because this only has to compile it.
         # shellcheck disable=SC2086 # options may be empty, or a word
         build_bat $compiler $options run "$folder" "$program" --help >&2 || exit
     fi
@@ -125,7 +125,7 @@ run_program() {
     exec wine "$exe" "$@"
 }
 
-# Runs a command that ends with "N passed, N failed". A run without that line counts as a failure.
+# Runs a command that ends with "N passed, N failed". A run without that line counts as one failure.
 count_run() {
     echo "==== $* ===="
     "$@" 2>&1 | tee "$root/build/linux/test.log"
@@ -149,7 +149,7 @@ count_closing_line() {
     done < <(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log")
 }
 
-# tests/linux, some side by side, because the scripts mostly wait; but not all, because they also measure how
+# Runs tests/linux: several scripts at a time, because they mostly wait; but not all, because they also measure how
 # long something takes. The longest come first. Some run only in "test all", so that a test ends within ten minutes.
 test_scripts() {
     local scripts=(tests/linux/{steps,homework,docs,build,cmake,console,timeline,verifier,warnings}_test.sh)
@@ -157,12 +157,12 @@ test_scripts() {
     for i in tests/linux/*_test.sh; do
         [ -z "$TEST_ALL" ] || [[ " ${scripts[*]} " == *" $i "* ]] || scripts+=("$i")
     done
-    # A cmd that reads a pipe keeps Wine running, so that not each of their many calls of build.sh has to
-    # see to it.
+    # A cmd that reads a pipe keeps Wine running, so that their many calls of build.sh need not start it
+    # again each time.
     prepare_wine
     exec {keeper}> >(exec wine cmd /q >>"$root/build/linux/wine.log" 2>&1)
     export WINE_IS_RUNNING=yes
-    # Who has taken a letter out of the pipe may run.
+    # A script may run when it has taken a letter out of the pipe.
     rm -f build/linux/slots && mkfifo build/linux/slots
     exec {slots}<>build/linux/slots
     printf '%.0s.' $(seq $((3 * $(nproc)))) >&"$slots"
@@ -207,18 +207,18 @@ run_tests() {
     [ $failed = 0 ] && [ $test_status = 0 ]
 }
 
-# What build.bat can do with names, Wine's cmd cannot always.
+# Refuses names that build.bat can work with, but Wine's cmd cannot.
 check_names() {
     if [[ $root == *%* ]]; then
         echo "build.sh: Wine's cmd cannot work in a folder with % in its path: $root" >&2
         exit 1
     fi
     if [[ $* == *\"* ]]; then
-        echo "build.sh: a word cannot have a quotation mark in it: $*" >&2
+        echo "build.sh: a word cannot contain a quotation mark: $*" >&2
         exit 2
     fi
     if [[ $* == *%* || ($* == *[\&^=\;,\|\<\>]* && $* == *[^\ -~]*) ]]; then
-        echo "build.sh: Wine's cmd cannot be given %, nor both letters beyond ASCII and one of & ^ = ; , | < >: $*" >&2
+        echo "build.sh: Wine's cmd cannot be given %, nor letters beyond ASCII together with one of & ^ = ; , | < >: $*" >&2
         exit 2
     fi
 }

@@ -229,7 +229,7 @@ static bool take_packet(void)
     if (!succeeded && overlapped == NULL)
         fail((int)GetLastError(), "GetQueuedCompletionStatus");
     narrate(0, "GetQueuedCompletionStatus", "a packet of %s%s",
-            key == STOP       ? "the stop"
+            key == STOP       ? "the shutdown"
             : key == LISTENER ? "the listener"
                               : "a client",
             succeeded ? "" : ": the operation failed");

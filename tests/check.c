@@ -7,24 +7,25 @@
  *               [--verified FOLDER | --verify SEEDS | --seed N] FOLDER
  *
  * FOLDER holds the programs of a chapter (build\ch21_event_select). Each of them is started as a
- * child process on a free port. Several programs are checked side by side. One line a check:
+ * child process on a free port. Several programs are checked side by side. One line per check:
  *
- *     ok       the program behaves
- *     FAIL     it does not: what was expected, what came, where to look
+ *     ok       the program behaves as it should
+ *     FAIL     it does not: what was expected, what was found, where to look
  *     TIMEOUT  it did not do in time what it should: which wait never ended
  *     CRASH    it crashed: with which status, what that means, and when
  *     RULE     it broke a rule of Winsock: which rule, which call, which line
- *     ENV      the machine is in the way, not the program
- *     skip     cannot be checked here, with the reason
+ *     ENV      the machine, not the program, prevented the check
+ *     skip     cannot be checked here: the reason
  *
- * The last line is "N passed, N failed, N skipped", for an exercise the score: 3/5. Exit status: 0
- * if none failed, 1 if one did, 2 for a wrong command line. All of it is also written to a report
- * in FOLDER, or in that of --report, together with --compiler NAME. Only checks whose name contains
- * WORD are run with --only; --options are more arguments for the servers; --kill ends them by force
- * instead of Ctrl+C, for a server that is not finished; --verify 3 is for programs with the
- * verifier, and runs all checks with the seeds 1, 2 and 3; --seed runs them with one (0: the rules
- * alone). --verified names the folder of the same program with the verifier: a check of an exercise
- * must hold for both, for this one with seed 1. --storm makes the mixed storm longer:
+ * The last line is "N passed, N failed, N skipped"; for an exercise it is the score: 3/5. Exit
+ * status: 0 if none failed, 1 if one did, 2 for a wrong command line. All of it is also written to
+ * a report in FOLDER, or in that of --report, together with --compiler NAME. With --only, only
+ * checks whose name contains WORD are run; --options are more arguments for the servers; --kill
+ * ends them by force instead of with Ctrl+C, for a server that is not finished; --verify 3 is for
+ * programs with the verifier, and runs all checks with the seeds 1, 2 and 3; --seed runs them with
+ * one seed (0: the rules alone). --verified names the folder of the same program with the verifier:
+ * a check of an exercise must hold for both, for this one with seed 1. --storm makes the mixed
+ * storm longer:
  *
  *     check.exe --only storm --storm 300 --options "--threads 4" build\ch23_iocp
  *
@@ -56,7 +57,7 @@ static const struct exercise *const exercises[] = {
 
 enum { EXERCISE_COUNT = sizeof exercises / sizeof exercises[0] };
 
-/* NULL: there is none of that name. */
+/* NULL: there is none with that name. */
 static const struct exercise *find_exercise(const char *name)
 {
     for (int i = 0; i < EXERCISE_COUNT; i++) {
@@ -66,7 +67,7 @@ static const struct exercise *find_exercise(const char *name)
     return NULL;
 }
 
-/* Says which exercises there are. Returns the exit status. */
+/* Prints which exercises there are. Returns the exit status. */
 static int wrong_exercise(const char *name)
 {
     fprintf(stderr, "check: there is no exercise %s. There are:\n", name);
@@ -96,19 +97,19 @@ static int passed, failed, skipped;
 static bool stop_at_failure;
 static const char *compiler = "unknown";
 static const struct exercise *exercise; /* NULL: the checks of a chapter */
-static int seed;                        /* of the verifier, if it is there */
+static int seed;                        /* of the verifier, if the program has it */
 static int seeds;                       /* not 0: the checks are run with each from 1 to it */
 static const char *report_folder;       /* NULL: that of the program */
 
 /* ---- the second run ------------------------------------------------------------------------ */
 
 /* The checks of an exercise are run on two programs: this check.exe runs them on the plain one, and
- * another one meanwhile on that with the verifier. It tells this one what it has found: one line
- * for each check. */
+ * a second check.exe meanwhile on the one with the verifier. The second one reports its findings to
+ * this one: one line per check. */
 enum { SECOND_SEED = 1, TOLD_SIZE = 1400 };
 static struct process second; /* empty: there is none */
-static size_t second_heard;   /* so much of what it has printed */
-static bool is_second;        /* this is the other one */
+static size_t second_heard;   /* this much of its output has been read */
+static bool is_second;        /* this is the second one */
 
 static bool is_failure(enum verdict verdict)
 {
@@ -131,7 +132,7 @@ static void tell_first(const struct noted *noted)
     fflush(stdout);
 }
 
-/* The next line of the other one, without its end. False: there is none, and it has ended. */
+/* The next line of the second one, without its end. False: there is none, and it has ended. */
 static bool hear_second(char *line)
 {
     struct capture *output = &second.output;
@@ -152,8 +153,8 @@ static bool hear_second(char *line)
     return heard;
 }
 
-/* What the other one has found in the same check replaces *noted if that is no failure, or not the
- * cause. Then the result is true. */
+/* What the second one has found in the same check replaces *noted if that is no failure, or is not
+ * the cause. Then the result is true. */
 static bool ask_second(struct noted *noted)
 {
     static char line[TOLD_SIZE]; /* the hint stays in it */
@@ -162,7 +163,7 @@ static bool ask_second(struct noted *noted)
     bool heard = hear_second(line);
     enum verdict verdict = (enum verdict)strtol(line, &what, 10);
     if (!heard || *what != '\t') {
-        snprintf(line, sizeof line, "\tits checks ended too early\trun it again");
+        snprintf(line, sizeof line, "\tthe checks with the verifier ended too early\trun it again");
         verdict = NO_CHANCE;
         what = line;
     }
@@ -186,7 +187,7 @@ static void talk_to_server(const struct check *check)
     stop_server(&server);
 }
 
-/* How to see the same trouble again. */
+/* Prints the command that shows the same trouble again. */
 static void say_again(const struct check *check, const char *folder, const char *program)
 {
     say("         again: build\\tests\\check.exe --seed %d ", seed);
@@ -200,7 +201,7 @@ static void find_trouble(const struct check *check)
 {
     forget_trouble();
     if (verified && check->plain_only)
-        trouble(SKIPPED, "", "what it counts is not the same under the verifier");
+        trouble(SKIPPED, "", "what this check counts is different under the verifier");
     else if (check->run != NULL)
         check->run();
     else
@@ -250,7 +251,7 @@ static bool has_program(const char *folder, const char *program)
     return GetFileAttributesW(wide_text(path, wide, sizeof path)) != INVALID_FILE_ATTRIBUTES;
 }
 
-/* From now on this is the program under test. */
+/* From now on this program is the one under test. */
 static void choose_program(const char *folder, const char *program)
 {
     snprintf(program_path, sizeof program_path, "%s\\%s.exe", folder, program);
@@ -267,7 +268,7 @@ static void run_checks(const struct check *checks, const char *folder, const cha
     }
 }
 
-/* Any program that is no client is a server. */
+/* Any program that is not a client is a server. */
 static const struct check *checks_of(const char *program)
 {
     if (strcmp(program, "client") == 0)
@@ -279,7 +280,7 @@ static const struct check *checks_of(const char *program)
 
 static void no_program(const char *folder)
 {
-    say("ENV      %s: no program to check: is it built?\n", folder);
+    say("ENV      %s: there is no program to check: has it been built?\n", folder);
     failed++;
 }
 
@@ -293,7 +294,7 @@ static void check_program(const char *folder, const char *program, const char *o
     }
 }
 
-/* The programs that are started from now on inherit it. */
+/* The programs that are started from now on inherit this. */
 static void choose_seed(int number)
 {
     char text[20];
@@ -334,7 +335,7 @@ static void run_exercise(const char *folder, const char *verified_folder)
 
 static void no_server(const char *folder)
 {
-    say("ENV      %s: no server to check: is it built?\n", last_part(folder));
+    say("ENV      %s: there is no server to check: has it been built?\n", last_part(folder));
     failed++;
 }
 
@@ -376,7 +377,7 @@ static void check_exercise(const char *folder, const char *verified_folder)
 
 enum { SIDE_BY_SIDE = 5, MAX_FOLDERS = 64, PROGRAMS = 4, MAX_TASKS = 2048 };
 
-/* The checks of one program, by another check.exe. */
+/* The checks of one program, run by another check.exe. */
 struct task {
     const char *folder;
     const char *program;
@@ -403,12 +404,12 @@ static bool start_task(struct task *task, const char *only)
     return start_process(&task->process, command, NULL, "");
 }
 
-/* Keeps SIDE_BY_SIDE tasks running while there are so many. */
+/* Keeps SIDE_BY_SIDE tasks running as long as that many are left. */
 static void start_more_tasks(const char *only)
 {
     int running = 0;
     for (int i = 0; i < tasks_started; i++) {
-        HANDLE process = tasks[i].process.handle; /* NULL: it has ended, and has been said */
+        HANDLE process = tasks[i].process.handle; /* NULL: it has ended, and been reported */
         running += process != NULL && WaitForSingleObject(process, 0) == WAIT_TIMEOUT;
     }
     for (; tasks_started < task_count && running < SIDE_BY_SIDE; tasks_started++, running++) {
@@ -430,7 +431,7 @@ static bool is_closing_line(const char *line)
     return true;
 }
 
-/* Says what a task says, as it comes. False if the closing line is missing. */
+/* Prints what a task prints, as it comes. False if the closing line is missing. */
 static bool say_and_count(struct task *task, const char *only)
 {
     struct capture *output = &task->process.output;
@@ -456,7 +457,7 @@ static bool say_and_count(struct task *task, const char *only)
     return counted;
 }
 
-/* One for each seed. */
+/* Adds one task per seed. */
 static void add_tasks(const char *folder, const char *program)
 {
     int first = seeds > 0 ? 1 : seed, last = seeds > 0 ? seeds : seed;
@@ -465,7 +466,7 @@ static void add_tasks(const char *folder, const char *program)
         tasks[task_count++] = (struct task){.folder = folder, .program = program, .seed = i};
 }
 
-/* Fills tasks with the programs of the folders, or with this program of each. */
+/* Fills tasks with the programs of the folders, or with this program of each folder. */
 static void find_tasks(const char *const *folders, int count, const char *program)
 {
     static const char *const programs[PROGRAMS] = {"server", "select_server", "client",
@@ -483,8 +484,8 @@ static void find_tasks(const char *const *folders, int count, const char *progra
     }
 }
 
-/* The checks mostly wait, so that those of several programs take little longer than those of one.
- * A report is about all checks of a folder, or there is none. */
+/* The checks mostly wait, so those of several programs take little longer than those of one. A
+ * report is about all checks of a folder, or there is none. */
 static void check_side_by_side(const char *const *folders, int count, const char *program,
                                const char *only)
 {
@@ -510,7 +511,7 @@ static void check_side_by_side(const char *const *folders, int count, const char
                        failed - failed_before, skipped - skipped_before);
     }
     if (passed + failed + skipped == 0) {
-        say("ENV      no check has a name with \"%s\"\n", only);
+        say("ENV      there is no check whose name contains \"%s\"\n", only);
         failed++;
     }
 }

@@ -13,7 +13,7 @@ struct feed {
     size_t length;
 };
 
-/* A thread of its own: the pipe takes no more while the client waits for its echo to be read. */
+/* On its own thread: the pipe takes no more while the client waits for its echo to be read. */
 static DWORD WINAPI feed_input(void *parameter)
 {
     struct feed *feed = parameter;
@@ -33,7 +33,7 @@ static void compare(struct process *client, DWORD status, const struct expectati
                 "expected exit status %lu, found %s, and on standard error \"%s\"",
                 expected->status, status_text(text, status), error);
     else if (expected->output != NULL && length != expected->length)
-        trouble(FAILED, "what is counted when the end comes?",
+        trouble(FAILED, "what has been counted when the end comes?",
                 "expected %lu bytes on standard output, found %lu", (unsigned long)expected->length,
                 (unsigned long)length);
     else if (expected->output != NULL &&
@@ -43,8 +43,8 @@ static void compare(struct process *client, DWORD status, const struct expectati
     else if (expected->error == NULL && client->error.length != 0)
         trouble(FAILED, "--quiet", "expected nothing on standard error, found \"%s\"", error);
     else if (expected->error != NULL && !has_printed(&client->error, expected->error))
-        trouble(FAILED, "what fail() is told", "expected \"%s\" on standard error, found \"%s\"",
-                expected->error, error);
+        trouble(FAILED, "the arguments of fail()",
+                "expected \"%s\" on standard error, found \"%s\"", expected->error, error);
 }
 
 void run_client(const char *arguments, const void *bytes, size_t length, bool keep_open,
@@ -69,7 +69,7 @@ void run_client(const char *arguments, const void *bytes, size_t length, bool ke
         compare(&client, status, expected);
     if (thread != NULL) {
         if (in_trouble())
-            kill_process(&client); /* ends a write that no program reads */
+            kill_process(&client); /* ends a write whose bytes are never read */
         WaitForSingleObject(thread, INFINITE);
         CloseHandle(thread);
     }
@@ -122,7 +122,7 @@ static void long_line(void)
     free(line);
 }
 
-/* More than the connection holds: a send is refused, and must go on where it stopped. */
+/* More than the connection holds: a send is refused, and must continue where it stopped. */
 static void refused_send(void)
 {
     char *lines = malloc(PATTERN_SIZE);
@@ -198,7 +198,7 @@ static void nobody_listens(void)
     }
 }
 
-/* localhost is ::1 too, where nobody listens. */
+/* localhost is also ::1, on which no server listens. */
 static void server_by_name(void)
 {
     struct script_server server;
@@ -227,7 +227,7 @@ static void wrong_arguments(void)
         run_client(wrong[i], "", 0, false, &usage);
 }
 
-/* Without --quiet the narration has standard error, so that the echo is alone on the other. */
+/* Without --quiet the narration goes to standard error: standard output has the echo alone. */
 static void narration(void)
 {
     struct script_server server;

@@ -14,11 +14,11 @@ struct expectation {
     const void *output; /* what standard output must be; NULL: anything */
     size_t length;
     DWORD status;
-    const char *error; /* must stand on standard error; NULL: that must be empty */
+    const char *error; /* must be on standard error; NULL: that must be empty */
 };
 
-/* Runs the program under test to its end, with the bytes as its standard input, which stays open
- * with keep_open, and notes trouble if it is not as expected. */
+/* Runs the program under test to its end with the bytes as its standard input, which stays open if
+ * keep_open is true, and notes trouble if the result is not as expected. */
 void run_client(const char *arguments, const void *bytes, size_t length, bool keep_open,
                 const struct expectation *expected);
 

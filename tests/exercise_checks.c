@@ -63,11 +63,11 @@ void expect_no_leak(const char *options, void (*visit)(int port, int number))
         cannot_measure(&server);
     else if (after.handles > before.handles + 10)
         trouble(FAILED, "what is closed in close_client?",
-                "expected as many handles as before, found %u after %d clients, %u after %d",
+                "expected no more handles than before, found %u after %d clients, %u after %d",
                 after.handles, COUNT, before.handles, WARM_UP);
     else if (after.memory > before.memory + 2 * 1024 * 1024)
         trouble(FAILED, "what is freed in close_client?",
-                "expected as much memory as before, found %llu KiB after %d clients, %llu KiB "
+                "expected no more memory than before, found %llu KiB after %d clients, %llu KiB "
                 "after %d",
                 after.memory >> 10, COUNT, before.memory >> 10, WARM_UP);
     stop_server(&server);
@@ -98,8 +98,8 @@ void receives_leak_nothing(struct server *server)
     if (!measured)
         cannot_measure(server);
     else if (after.handles > before.handles + 10 || after.memory > before.memory + 1024 * 1024)
-        trouble(FAILED, "what is made for each receive, and freed after none?",
-                "expected as much as before, found %u handles and %llu KiB after %d receives, %u "
+        trouble(FAILED, "what is allocated or opened for each receive, and never released?",
+                "expected no more than before, found %u handles and %llu KiB after %d receives, %u "
                 "and %llu KiB after %d",
                 after.handles, after.memory >> 10, COUNT, before.handles, before.memory >> 10,
                 WARM_UP);
@@ -107,7 +107,7 @@ void receives_leak_nothing(struct server *server)
         closesocket(peer);
 }
 
-/* Those that have been served leave, each in one of three ways. Returns how many are left. */
+/* The clients that have been served leave, in one of three ways. Returns how many are left. */
 static int leave(SOCKET *peers, const bool *served, int count)
 {
     int left = 0;
@@ -122,7 +122,7 @@ static int leave(SOCKET *peers, const bool *served, int count)
         if (i % 3 == 0) {
             reset_peer(peers[i]);
         } else {
-            if (i % 3 == 1) /* what comes back is not read: the end is behind it */
+            if (i % 3 == 1) /* the echo is not read, so the end stays behind it */
                 send(peers[i], (const char *)pattern, 1000, 0);
             closesocket(peers[i]);
         }
@@ -155,17 +155,17 @@ void places_are_given_back(struct server *server)
                 Sleep(10);
         }
         if (more == 0 && !in_trouble())
-            trouble(TIMED_OUT, "who accepts again when a client leaves, and how did it leave?",
-                    "%d of %d clients were served and have left, the others are never served",
+            trouble(TIMED_OUT, "what makes the server accept again, however a client leaves?",
+                    "%d of %d clients were served and have left, but the others are never served",
                     COUNT - left, COUNT);
-        Sleep(50); /* those that were served stay for a while, so that the places are full */
+        Sleep(50); /* those that were served stay for a while, so that every place is taken */
         if (!in_trouble())
             left = leave(peers, served, COUNT);
     }
     end_peers(peers, COUNT);
 }
 
-/* The numbers of its summary; false: there is none. A line may be behind bytes of any value. */
+/* Finds the numbers of its summary, which bytes of any value may precede. False: there is none. */
 static bool find_summary(struct capture *output, int *clients, long long *bytes)
 {
     bool found = false;

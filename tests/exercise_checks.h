@@ -3,7 +3,7 @@
  *
  * The checks of the exercise NAME are in course/homework/NAME/NAME.c, which defines
  *     const struct exercise NAME = {.name = "NAME", ...};
- * Its goal, level, chapter and hints are in README.md beside it.
+ * Its goal, level, chapter and hints are in README.md next to it.
  */
 #ifndef EXERCISE_CHECKS_H
 #define EXERCISE_CHECKS_H
@@ -11,47 +11,47 @@
 #include "check.h"
 #include "peers.h"
 
-/* Of the numbers of a summary: any is right. */
+/* In place of a number of a summary: any is right. */
 enum { ANY_NUMBER = -1 };
 
 enum { MOST_REUSED = 16 };
 
 struct exercise {
     const char *name;                /* as on the command line, and as its folder: CHAT */
-    const char *options;             /* what the server is started with */
+    const char *options;             /* the options that the server is started with */
     const struct check *checks;      /* of the exercise itself */
-    const struct check *more;        /* others of it, if it shares checks; or NULL */
+    const struct check *more;        /* more of them, if it shares checks; or NULL */
     const char *reused[MOST_REUSED]; /* parts of names in server_checks that must hold as well;
                                         then NULL */
 };
 
-/* Each returns false after noting trouble, and at once if peer is INVALID_SOCKET. */
+/* Each returns false after noting trouble, and immediately if peer is INVALID_SOCKET. */
 bool send_text(SOCKET peer, const char *text);
 bool receive_text(SOCKET peer, const char *text);
 
-/* Nothing must come for so many milliseconds; reason says why. False after noting trouble. */
+/* Nothing may come for this many milliseconds; reason says why. False after noting trouble. */
 bool receive_nothing(SOCKET peer, DWORD milliseconds, const char *hint, const char *reason);
 
 /* How many milliseconds it takes until the server closes the connection; -1: longer than most. */
 double wait_for_end(SOCKET peer, int most);
 
 /* Starts a server with the options. Many clients come and go: visit is called for each of them,
- * with a number from 1 on. What they do must not cost anything afterwards. */
+ * with a number from 1 on. What they do must leave nothing allocated or open afterwards. */
 void expect_no_leak(const char *options, void (*visit)(int port, int number));
 
 /* A check: the same with clients that send, and get the same back. */
 void echo_leaks_nothing(void);
 
-/* A check: one client sends, and gets the same back, so often that what is not freed after a
+/* A check: one client sends, and gets the same back, so often that anything not freed after a
  * receive shows. */
 void receives_leak_nothing(struct server *server);
 
-/* A check: there are more clients than one wait has places for. Each of them is served, at the
- * latest when others have left: in order, with a reset, or in order but without reading. Nothing is
- * expected of what the server says. */
+/* A check: there are more clients than one wait has places for. Each of them must be served, at the
+ * latest when others have left: with an orderly close, with a reset, or with an orderly close but
+ * without reading the echo. What the server prints does not matter. */
 void places_are_given_back(struct server *server);
 
-/* Stops the server, whose summary must say these two numbers. */
+/* Stops the server, whose summary must have these two numbers. */
 void expect_summary(struct server *server, int clients, long long bytes);
 
 #endif

@@ -31,8 +31,9 @@ static double run_load(const char *load, const char *host, int port, DWORD expec
         trouble(FAILED, "what load_received counts", "expected \"%s\", found \"%s\"", output,
                 show_output(found, &client.output));
     else if (error == NULL ? client.error.length > 0 : !has_printed(&client.error, error))
-        trouble(FAILED, "what lose() is told", "expected \"%s\" on standard error, found \"%s\"",
-                error != NULL ? error : "", show_output(found, &client.error));
+        trouble(FAILED, "the arguments of lose()",
+                "expected \"%s\" on standard error, found \"%s\"", error != NULL ? error : "",
+                show_output(found, &client.error));
     end_program(&client, "while it ran");
     return (now_ms() - begun) / 1000;
 }

@@ -1,4 +1,4 @@
-/* narrated.c - what an exercise with a line of its own is checked with. See narrated.h. */
+/* narrated.c - what the exercises whose statement fixes a line are checked with. See narrated.h. */
 #include "narrated.h"
 
 #include <stdlib.h>
@@ -26,12 +26,12 @@ void messages_leak_nothing(void)
         cannot_measure(&server);
     else if (after.memory > before.memory + 96 * 1024)
         trouble(FAILED, "what is allocated for each receive, send or event, and where is it freed?",
-                "expected as much memory as before, found %llu KiB after %d messages, %llu KiB "
+                "expected no more memory than before, found %llu KiB after %d messages, %llu KiB "
                 "after %d",
                 after.memory >> 10, PEERS * ROUNDS, before.memory >> 10, PEERS * WARM_UP);
     else if (after.handles > before.handles + 10)
         trouble(FAILED, "what is opened for each receive, send or event, and where is it closed?",
-                "expected as many handles as before, found %u after %d messages, %u after %d",
+                "expected no more handles than before, found %u after %d messages, %u after %d",
                 after.handles, PEERS * ROUNDS, before.handles, PEERS * WARM_UP);
     end_peers(peers, PEERS);
     stop_server(&server);
@@ -41,7 +41,7 @@ bool next_narrated(struct server *server, const char *call, size_t *place,
                    struct narrated *narrated)
 {
     struct capture *output = &server->process.output;
-    char word[40]; /* a column ends with two spaces at least, the column before it, too */
+    char word[40]; /* a column ends with at least two spaces, and so does the one before it */
     bool found = false;
 
     snprintf(word, sizeof word, "  %s  ", call);

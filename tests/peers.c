@@ -53,7 +53,9 @@ SOCKET connect_peer(int port)
     address.sin_port = htons((u_short)port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (peer == INVALID_SOCKET) {
-        trouble(NO_CHANCE, "the limits of this machine", "no more sockets for the check");
+        char text[ERROR_TEXT_SIZE];
+        trouble(NO_CHANCE, "the limits of this machine", "make a socket for the check: %s",
+                error_text(WSAGetLastError(), text));
         return INVALID_SOCKET;
     }
     ioctlsocket(peer, FIONBIO, &yes);
@@ -63,8 +65,8 @@ SOCKET connect_peer(int port)
     int size = sizeof error;
     if (error == WSAEWOULDBLOCK) {
         if (wait_for_socket(peer, WRITABLE, patience_ms) == 0)
-            trouble(TIMED_OUT, "the backlog of listen, and who accepts",
-                    "a client was not connected for %d s", patience_ms / 1000);
+            trouble(TIMED_OUT, "the backlog of listen, and the code that accepts",
+                    "a client was not connected within %d s", patience_ms / 1000);
         else
             getsockopt(peer, SOL_SOCKET, SO_ERROR, (char *)&error, &size);
     }
@@ -76,7 +78,7 @@ SOCKET connect_peer(int port)
     return INVALID_SOCKET;
 }
 
-/* Sends what can be sent at once. Returns the bytes sent, or -1 after noting trouble. */
+/* Sends what can be sent without waiting. Returns the bytes sent, or -1 after noting trouble. */
 static int send_some(SOCKET peer, const unsigned char *bytes, size_t length)
 {
     int sent = send(peer, (const char *)bytes, (int)length, 0);
@@ -89,7 +91,7 @@ static int send_some(SOCKET peer, const unsigned char *bytes, size_t length)
     return -1;
 }
 
-/* Where the first difference is. Both texts begin a little before it. */
+/* Notes where the first difference is. Both texts begin a little before it. */
 static void wrong_byte(const unsigned char *expected, size_t same, size_t length, const char *found,
                        size_t found_length)
 {
@@ -99,15 +101,15 @@ static void wrong_byte(const unsigned char *expected, size_t same, size_t length
     const char *from = (const char *)expected + same - before;
 
     found_length = found_length < SHOWN_BYTES - before ? found_length : SHOWN_BYTES - before;
-    trouble(FAILED, "what is in the buffer when it is sent, and where does a short send go on?",
+    trouble(FAILED, "what is in the buffer when it is sent, and where is a short send continued?",
             "byte %lu of %lu is wrong: from byte %lu on expected \"%s\", found \"%s%s\"",
             (unsigned long)same + 1, (unsigned long)length, (unsigned long)(same - before) + 1,
             show_bytes(expected_text, from, length - same + before),
             show_bytes(before_text, from, before), show_bytes(found_text, found, found_length));
 }
 
-/* Receives what is there and compares it with the expected bytes, of which some have come before.
- * Returns the bytes received, or -1 after trouble. */
+/* Receives what has arrived and compares it with the expected bytes, of which some have come
+ * before. Returns the bytes received, or -1 after trouble. */
 static int receive_some(SOCKET peer, const unsigned char *expected, size_t before, size_t length)
 {
     char bytes[32 * 1024];
@@ -141,8 +143,8 @@ bool send_all(SOCKET peer, const unsigned char *bytes, size_t length)
     for (size_t sent = 0; sent < length;) {
         if (wait_for_socket(peer, WRITABLE, patience_ms) == 0) {
             trouble(TIMED_OUT, "what makes the server receive again?",
-                    "the server took %lu of %lu bytes, and then none for %d s", (unsigned long)sent,
-                    (unsigned long)length, patience_ms / 1000);
+                    "the server took %lu of %lu bytes, and then nothing for %d s",
+                    (unsigned long)sent, (unsigned long)length, patience_ms / 1000);
             return false;
         }
         int n = send_some(peer, bytes + sent, length - sent < 65536 ? length - sent : 65536);
@@ -181,7 +183,7 @@ bool receive_end(SOCKET peer)
     }
     int received = recv(peer, bytes, sizeof bytes, 0);
     if (received == SOCKET_ERROR)
-        call_failed("receive the end from the server", WSAGetLastError());
+        call_failed("receive the end of the connection from the server", WSAGetLastError());
     else if (received > 0)
         trouble(FAILED, "how many bytes are sent back?",
                 "expected the end of the connection, found more bytes: \"%s\"",
@@ -238,7 +240,7 @@ void converse(int port, const unsigned char *bytes, size_t length, size_t piece)
 
 void reset_peer(SOCKET peer)
 {
-    struct linger hard = {1, 0}; /* no lingering: closesocket sends a reset */
+    struct linger hard = {1, 0}; /* a time of 0 s: closesocket sends a reset */
     setsockopt(peer, SOL_SOCKET, SO_LINGER, (const char *)&hard, sizeof hard);
     closesocket(peer);
 }

@@ -7,17 +7,17 @@
 
 #include "report.h"
 
-/* Bytes for the peers to send: random, but the same in each run, once fill_pattern was called. */
+/* Bytes for the peers to send: random, but the same in each run. Call fill_pattern first. */
 enum { PATTERN_SIZE = 16 * 1024 * 1024 };
 extern unsigned char pattern[PATTERN_SIZE];
 void fill_pattern(void);
 
 /* ---- one peer ------------------------------------------------------------------------------ */
 
-/* A connected socket, or INVALID_SOCKET and trouble. The caller closes it. */
+/* A connected socket, or INVALID_SOCKET after noting trouble. The caller closes it. */
 SOCKET connect_peer(int port);
 
-/* Waits at most so many milliseconds; select for one socket. Returns the bits that are true. */
+/* Waits with select for one socket, at most this many milliseconds. Returns the bits that hold. */
 enum { READABLE = 1, WRITABLE = 2 };
 int wait_for_socket(SOCKET peer, int wanted, DWORD milliseconds);
 
@@ -25,11 +25,11 @@ int wait_for_socket(SOCKET peer, int wanted, DWORD milliseconds);
 bool send_all(SOCKET peer, const unsigned char *bytes, size_t length);
 bool receive_exactly(SOCKET peer, const unsigned char *expected, size_t length);
 
-/* The other side must close in order, and send nothing more. False after noting trouble. */
+/* The other side must close in order, and send nothing before. False after noting trouble. */
 bool receive_end(SOCKET peer);
 
-/* Sends the bytes in pieces of at most so many bytes and receives the same bytes meanwhile, or as
- * many others. False after noting trouble. */
+/* Sends the bytes in pieces of at most this size and receives the same bytes meanwhile, or as many
+ * other ones. False after noting trouble. */
 bool exchange(SOCKET peer, const unsigned char *bytes, size_t length, size_t piece);
 bool exchange_for(SOCKET peer, const unsigned char *bytes, const unsigned char *expected,
                   size_t length, size_t piece);
@@ -45,10 +45,10 @@ void converse(int port, const unsigned char *bytes, size_t length, size_t piece)
 
 /* ---- several peers ------------------------------------------------------------------------- */
 
-/* Connects count peers; those that could not be connected become INVALID_SOCKET, with trouble. */
+/* Connects count peers; those that cannot be connected become INVALID_SOCKET, with trouble. */
 void connect_peers(int port, SOCKET *peers, int count);
 
-/* Connects count peers. All are connected before the first one sends; then all talk, twice. */
+/* Connects count peers. All are connected before the first one sends; then each exchanges twice. */
 void talk_all(int port, SOCKET *peers, int count);
 
 /* Closes those that are not INVALID_SOCKET. */

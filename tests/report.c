@@ -1,4 +1,4 @@
-/* report.c - what a check finds out, and how it is reported. See report.h. */
+/* report.c - what a check finds, and how it is reported. See report.h. */
 #include "report.h"
 #include "../tools/utf8.h"
 
@@ -55,7 +55,7 @@ const struct noted *noted_trouble(void)
 
 /* ---- for messages -------------------------------------------------------------------------- */
 
-/* Returns the end of what it has written, which is at most four characters and a '\0'. */
+/* Returns the end of what it has written, at most four characters and a '\0'. */
 static char *show_byte(char *text, unsigned char c, bool letters_beyond_ascii)
 {
     static const char *const names[128] = {
@@ -76,7 +76,7 @@ const char *show_bytes(char *text, const char *bytes, size_t length)
     return text;
 }
 
-/* The same; nothing for the first half of a line end as Windows has them. */
+/* The same, but writes nothing for the first half of a Windows line end. */
 static char *show_printed(char *text, const char *bytes, size_t at)
 {
     *text = '\0';
@@ -109,7 +109,7 @@ const char *show_output(char *text, struct capture *capture)
 
 static FILE *report;
 
-/* That of ZIP, which many programs can work out: 7-Zip, for example. 0: it cannot be read. */
+/* The CRC of ZIP, which many programs can compute, such as 7-Zip. 0: the file cannot be read. */
 static unsigned long crc32_of_file(const char *name)
 {
     FILE *file = open_file(name, "rb");
@@ -169,6 +169,6 @@ void say(const char *text, ...)
         va_start(arguments, text);
         vfprintf(report, text, arguments);
         va_end(arguments);
-        fflush(report); /* what is there if the run is interrupted */
+        fflush(report); /* so that it is there if the run is interrupted */
     }
 }

@@ -1,9 +1,9 @@
 /*
- * report.h - what a check finds out, and how it is reported.
+ * report.h - what a check finds, and how it is reported.
  *
  * A check notes trouble. The first trouble is the one that is reported, unless a later one is the
- * cause; a check without trouble has passed. What is said goes to standard output and to a report
- * in build\FOLDER as well.
+ * cause; a check without trouble has passed. Everything reported goes to standard output and also
+ * to a report in build\FOLDER.
  */
 #ifndef REPORT_H
 #define REPORT_H
@@ -14,10 +14,10 @@ enum verdict {
     PASSED,
     FAILED,    /* the program under test is wrong */
     TIMED_OUT, /* it did not do in time what it should */
-    NO_CHANCE, /* the machine is in the way: a taken port, a missing file */
+    NO_CHANCE, /* the machine prevented the check: a taken port, a missing file */
     SKIPPED,   /* this cannot be checked here */
-    /* Each of these is the cause, whatever of those above has been noted: */
-    ENDED,      /* the program under test has ended by itself */
+    /* Each of these is the cause, whichever of those above has been noted: */
+    ENDED,      /* the program under test ended without being stopped */
     CRASHED,    /* the same, with a status that the system gave it */
     RULE_BROKEN /* the verifier saw it break a rule */
 };
@@ -32,7 +32,7 @@ void trouble(enum verdict verdict, const char *hint, const char *what, ...)
 /* Whether trouble has been noted. Any thread may ask. */
 bool in_trouble(void);
 
-/* Begins a new check: nothing has been noted. */
+/* Begins a new check, in which nothing has been noted yet. */
 void forget_trouble(void);
 
 struct noted {
@@ -46,14 +46,13 @@ const struct noted *noted_trouble(void);
 
 /* ---- for messages -------------------------------------------------------------------------- */
 
-/* The first SHOWN_BYTES, for a message: those that are no letters, digits or signs as \n or \x00,
- * and those that would end it, or be taken for the beginning of such a one, as \" and \\. The text
- * has SHOWN_SIZE bytes; returns it. */
+/* Writes the first SHOWN_BYTES for a message: bytes that cannot be printed as \n or \x00, and the
+ * two that could be mistaken in quotes as \" and \\. text has SHOWN_SIZE bytes. Returns text. */
 enum { SHOWN_BYTES = 24, SHOWN_SIZE = 4 * SHOWN_BYTES + 1 };
 const char *show_bytes(char *text, const char *bytes, size_t length);
 
-/* The same for what a program has printed so far, whose letters may be any: its beginning and its
- * end. The text has OUTPUT_SIZE bytes; returns it. */
+/* The same for what a program has printed so far, in letters of any language: its beginning and its
+ * end. text has OUTPUT_SIZE bytes. Returns text. */
 enum { SHOWN_PART = 120, OUTPUT_SIZE = 2 * (SHOWN_PART + 5) + 10 };
 const char *show_output(char *text, struct capture *capture);
 
@@ -62,7 +61,7 @@ const char *show_output(char *text, struct capture *capture);
 /* Prints, like printf, to standard output and to the report. */
 void say(const char *text, ...) FORMAT_LIKE_PRINTF(1, 2);
 
-/* Begins the report FOLDER\NAME.txt; if it cannot be written, there is none: another check may be
+/* Begins the report FOLDER\NAME.txt. If it cannot be written, there is none: another check may be
  * writing it. name is "checks" or an exercise; the chapter has the server.c that is checked. */
 void begin_report(const char *folder, const char *name, const char *compiler, const char *chapter);
 

@@ -62,7 +62,7 @@ static void echo_to_many(struct script_server *server)
     while ((socket = accept(server->listener, NULL, NULL)) != INVALID_SOCKET) {
         struct script_client *client = malloc(sizeof *client);
         if (client == NULL)
-            fail(WSA_NOT_ENOUGH_MEMORY, "a client of the scripted server");
+            fail(WSA_NOT_ENOUGH_MEMORY, "memory for a client of the scripted server");
         client->server = server;
         client->socket = socket;
         InterlockedIncrement(&server->clients);
@@ -137,7 +137,7 @@ static DWORD WINAPI play(void *parameter)
     case SILENT:
         while (recv(client, bytes, sizeof bytes, 0) > 0)
             continue;
-        wait_for_socket(client, READABLE, patience_ms); /* readable, when the client is gone */
+        wait_for_socket(client, READABLE, patience_ms); /* readable when the client has gone */
         break;
     case WRONG_BYTE:
         spoil_one_byte(client);
@@ -180,7 +180,7 @@ void start_script(struct script_server *server, enum script script)
 
 void stop_script(struct script_server *server)
 {
-    closesocket(server->listener); /* wakes an accept that nobody came to */
+    closesocket(server->listener); /* ends an accept to which no client came */
     WaitForSingleObject(server->thread, patience_ms);
     CloseHandle(server->thread);
     for (int i = 0; server->clients > 0 && i < patience_ms / 10; i++)

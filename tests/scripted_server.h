@@ -6,14 +6,14 @@
 
 enum script {
     ECHO,      /* whatever comes, until the end */
-    FRAGMENTS, /* the same, but the first 300 bytes come back one by one */
+    FRAGMENTS, /* the same, but the first 300 bytes come back one at a time */
     LATE,      /* the same, but reads nothing for half a second */
     CUT,       /* sends back half of what comes before a pause, and closes */
     RESET,     /* the same, but with a reset */
-    CLOSE,     /* closes at once */
+    CLOSE,     /* closes immediately */
     ECHO_MANY, /* echoes to any number of clients, until the listener is closed */
     SILENT,    /* reads, and never answers */
-    WRONG_BYTE /* echoes, but one byte is another one */
+    WRONG_BYTE /* echoes, but one byte is wrong */
 };
 
 struct script_server {
@@ -21,14 +21,14 @@ struct script_server {
     int port; /* of 127.0.0.1 */
     enum script script;
     HANDLE thread;
-    volatile LONG clients; /* ECHO_MANY: that are being served */
-    volatile LONG bytes;   /* ECHO_MANY: that came from all of them */
+    volatile LONG clients; /* ECHO_MANY: how many are being served */
+    volatile LONG bytes;   /* ECHO_MANY: how many came from all of them */
 };
 
 /* Starts to play the script on a free port. The caller ends it with stop_script. */
 void start_script(struct script_server *server, enum script script);
 
-/* Waits until the clients have gone, but not for ever. */
+/* Waits until the clients have gone, but not forever. */
 void stop_script(struct script_server *server);
 
 #endif

@@ -37,7 +37,7 @@ static void echo_drip(struct server *server)
         closesocket(peer);
 }
 
-/* Unlike with the drip, each receive begins before there is anything to receive. */
+/* Unlike in the drip, each receive begins before there is anything to receive. */
 static void echo_with_pauses(struct server *server)
 {
     SOCKET peer = connect_peer(server->port);
@@ -49,7 +49,7 @@ static void echo_with_pauses(struct server *server)
         closesocket(peer);
 }
 
-/* A server that receives no more than came the last time still echoes everything. */
+/* A server that asks for no more bytes than came the last time still echoes everything. */
 static void long_after_short(struct server *server)
 {
     enum { LONG_LENGTH = 16 * 1024, MOST_LINES = 200 };
@@ -77,7 +77,7 @@ static void half_close(struct server *server)
     const size_t size = 1024 * 1024;
     SOCKET peer = connect_peer(server->port);
     if (peer != INVALID_SOCKET && exchange(peer, pattern, size, 65536)) {
-        /* The tail is sent, and shut down behind, while the echo is not read. */
+        /* The tail is sent, followed by a shutdown, while the echo is not read. */
         if (send_all(peer, pattern, 200000)) {
             shutdown(peer, SD_SEND);
             Sleep(50);
@@ -113,7 +113,7 @@ static void fifty_resets(struct server *server)
             break;
         send(peer, (const char *)pattern, 60000 + i, 0);
         if (i % 3 == 0)
-            Sleep(2); /* a reset meets the server in each of its states */
+            Sleep(2); /* so that a reset comes in each state of the server */
         if (i % 3 == 1)
             wait_for_socket(peer, READABLE, 100);
         reset_peer(peer);
@@ -126,33 +126,35 @@ static void fifty_resets(struct server *server)
 static void never_reads(struct server *server)
 {
     struct measurement before, after;
-    converse(server->port, pattern, 100, 100); /* allocates what a server allocates only once */
+    converse(server->port, pattern, 100, 100); /* makes it allocate what it allocates once */
     bool measured = measure_server(server, &before);
     SOCKET lazy = connect_peer(server->port);
-    const int little = 65536; /* or the system itself takes, of both directions, all there is */
+    const int little = 65536; /* or the buffers of both directions could hold everything */
     if (lazy != INVALID_SOCKET) {
         setsockopt(lazy, SOL_SOCKET, SO_RCVBUF, (const char *)&little, sizeof little);
         size_t sent = send_until_refused(lazy);
         if (sent == PATTERN_SIZE)
-            trouble(FAILED, "is a client read from before its last bytes are sent back?",
-                    "expected that the server stops reading, found that it takes %lu bytes",
+            trouble(FAILED, "does the server receive again before it has sent everything back?",
+                    "expected the server to stop receiving, found that it took %lu bytes",
                     (unsigned long)sent);
         double begun = now_ms();
         converse(server->port, pattern, 65536, 65536);
         if (now_ms() - begun > 1000)
-            trouble(FAILED, "a send that blocks", "another client had to wait %.1f s",
+            trouble(FAILED, "a send that blocks",
+                    "while one client did not read, another had to wait %.1f s",
                     (now_ms() - begun) / 1000);
         if (!measured || !measure_server(server, &after))
             cannot_measure(server);
         else if (after.memory > before.memory + 8 * 1024 * 1024)
-            trouble(FAILED, "what is kept for a client that does not read?",
-                    "expected at most 8 MiB more memory, found %llu MiB",
+            trouble(FAILED, "what is stored for a client that does not read?",
+                    "expected at most 8 MiB more memory for a client that does not read, found "
+                    "%llu MiB",
                     (after.memory - before.memory) >> 20);
         closesocket(lazy);
     }
 }
 
-/* The same client, but in the end it reads: the refused send must go on where it stopped. */
+/* The same client, but in the end it reads: the refused send must continue where it stopped. */
 static void reads_late(struct server *server)
 {
     SOCKET lazy = connect_peer(server->port);
@@ -178,7 +180,7 @@ static void many_at_once(void)
         return;
     int limit = announced_limit(&server.process);
     stop_server(&server);
-    if (in_trouble() || !start_server(&server, "--quiet")) /* thousands of lines to nobody */
+    if (in_trouble() || !start_server(&server, "--quiet")) /* otherwise thousands of lines */
         return;
     int count = limit == 0 ? WITHOUT_LIMIT : limit;
     if (count < AT_LEAST || count > MOST_PEERS)
@@ -211,9 +213,9 @@ static void beyond_the_limit(struct server *server)
     for (int i = limit; i < limit + BEYOND && !in_trouble(); i++) {
         if (wait_for_socket(peers[i], READABLE, 0) != 0)
             trouble(FAILED, "what happens to the client after the last place?",
-                    "expected that a late client waits, found that it is served or closed");
+                    "expected a late client to wait, found that it was served or disconnected");
     }
-    /* As one of the others leaves, one of the late ones is served. */
+    /* Each time that one of the others leaves, one of the late ones is served. */
     for (int i = 0; i < BEYOND && !in_trouble(); i++) {
         closesocket(peers[i]);
         peers[i] = INVALID_SOCKET;
@@ -222,13 +224,12 @@ static void beyond_the_limit(struct server *server)
     int said = count_text(server, ", full");
     if (!in_trouble() && (said < 1 || said > BEYOND + 1))
         trouble(FAILED, "stop_accepting",
-                "expected that the server says once each time that it is full, found %d times",
-                said);
+                "expected one line each time that the server becomes full, found %d lines", said);
     end_peers(peers, limit + BEYOND);
 }
 
-/* Waits until the server answers the peer, which has sent something, or narrates that accept failed
- * for it. True: it failed; otherwise there is something to receive, or trouble. */
+/* Waits until the server answers the peer, which has sent something, or narrates that its accept
+ * failed. True: it failed; otherwise there is something to receive, or trouble. */
 static bool accept_has_failed(struct server *server, SOCKET peer)
 {
     for (double end = now_ms() + patience_ms; now_ms() < end;) {
@@ -238,12 +239,12 @@ static bool accept_has_failed(struct server *server, SOCKET peer)
             return true;
     }
     trouble(TIMED_OUT, "accept_client",
-            "expected that a client is served, or that the server says why not; found neither");
+            "expected a client to be served, or a line that says why not; found neither");
     return false;
 }
 
-/* The verifier lets one accept of three fail, the second, third or fourth first. The client is
- * still waiting then, and it must be served when another one has left. */
+/* The verifier lets one accept in three fail, first the second, third or fourth. Its client is then
+ * still waiting, and must be served when another one has left. */
 static void no_socket_left(void)
 {
     enum { MOST = 4, LENGTH = 100 };
@@ -258,7 +259,7 @@ static void no_socket_left(void)
         return;
     }
     if (strstr(program_path, "select_server") != NULL) {
-        trouble(SKIPPED, "", "this server ends when there are no more sockets");
+        trouble(SKIPPED, "", "this server ends when there are no sockets left");
         return;
     }
     bool chosen = GetEnvironmentVariableA("VERIFIER_UNKIND", kinds, sizeof kinds) != 0;
@@ -280,13 +281,13 @@ static void no_socket_left(void)
         closesocket(peers[0]);
         peers[0] = INVALID_SOCKET;
         if (wait_for_socket(peers[count - 1], READABLE, patience_ms) == 0)
-            trouble(TIMED_OUT, "start_accepting: FD_ACCEPT came for this client already",
-                    "expected that the client whose accept failed is served when another one has "
+            trouble(TIMED_OUT, "start_accepting: FD_ACCEPT has already come for this client",
+                    "expected the client whose accept failed to be served when another one has "
                     "left, found that it still waits");
         else
             receive_exactly(peers[count - 1], pattern, LENGTH);
     } else if (!in_trouble()) {
-        trouble(SKIPPED, "", "no accept fails: the seed is 0, or AcceptEx is used");
+        trouble(SKIPPED, "", "no accept failed: the seed is 0, or the server uses AcceptEx");
     }
     end_peers(peers, count);
     stop_server(&server);
@@ -301,7 +302,7 @@ static void storm_of_connects(struct server *server)
     address.sin_family = AF_INET;
     address.sin_port = htons((u_short)server->port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    for (int i = 0; i < COUNT; i++) { /* all at once, nobody waits for anybody */
+    for (int i = 0; i < COUNT; i++) { /* all at the same time, without waiting for one another */
         u_long yes = 1;
         peers[i] = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
         ioctlsocket(peers[i], FIONBIO, &yes);
@@ -309,7 +310,9 @@ static void storm_of_connects(struct server *server)
     }
     for (int i = 0; i < COUNT && !in_trouble(); i++) {
         if (wait_for_socket(peers[i], WRITABLE, patience_ms) == 0)
-            trouble(TIMED_OUT, "the backlog of listen", "client %d is never connected", i + 1);
+            trouble(TIMED_OUT, "the backlog of listen",
+                    "client %d of %d was not connected within %d s", i + 1, COUNT,
+                    patience_ms / 1000);
         else if (send_all(peers[i], pattern + i, MESSAGE_SIZE) &&
                  receive_exactly(peers[i], pattern + i, MESSAGE_SIZE)) {
             closesocket(peers[i]);
@@ -337,11 +340,11 @@ static void two_thousand_in_a_row(struct server *server)
         cannot_measure(server);
     else if (after.handles > before.handles + 10)
         trouble(FAILED, "WSACloseEvent, closesocket, CloseHandle: once for each client",
-                "expected as many handles as before, found %u after %d connections, %u after %d",
+                "expected no more handles than before, found %u after %d connections, %u after %d",
                 after.handles, COUNT, before.handles, WARM_UP);
     else if (after.memory > before.memory + 2 * 1024 * 1024)
         trouble(FAILED, "free: once for each client",
-                "expected as much memory as before, found %llu KiB after %d connections, "
+                "expected no more memory than before, found %llu KiB after %d connections, "
                 "%llu KiB after %d",
                 after.memory >> 10, COUNT, before.memory >> 10, WARM_UP);
 }
@@ -416,7 +419,7 @@ static int raise_storm(int port, int seconds)
     return connections;
 }
 
-/* After the first second the server has all that it keeps for such a storm. */
+/* After the first second the server has everything that it keeps for such a storm. */
 static void mixed_storm(struct server *server)
 {
     struct measurement before = {0, 0, 0}, after = {0, 0, 0};
@@ -429,7 +432,7 @@ static void mixed_storm(struct server *server)
     else if (after.handles > 2 * before.handles + 10 || /* Wine counts places, and doubles them */
              after.memory > before.memory + 8 * 1024 * 1024)
         trouble(FAILED, "what is freed when a client is reset while it is being served?",
-                "expected as much as after the first second (%u handles, %llu KiB), found %u "
+                "expected no more than after the first second (%u handles, %llu KiB), found %u "
                 "handles, %llu KiB",
                 before.handles, before.memory >> 10, after.handles, after.memory >> 10);
     else if (storm_seconds > DEFAULT_STORM_SECONDS)
@@ -443,7 +446,7 @@ static void mixed_storm(struct server *server)
 
 enum { BUSY_PEERS = 4, BUSY_MS = 2500 };
 
-/* Keeps as many bytes on their way as the server takes, so that it always has something to do. */
+/* Keeps as many bytes in transit as the server takes, so that it always has something to do. */
 static DWORD WINAPI busy_peer(void *parameter)
 {
     struct storm *storm = parameter;
@@ -471,7 +474,7 @@ static void busy_clients_starve_nobody(struct server *server)
             fail((int)GetLastError(), "CreateThread");
     }
     Sleep(300);
-    SOCKET quiet = connect_peer(server->port); /* comes last, and asks for little */
+    SOCKET quiet = connect_peer(server->port); /* comes last, and sends little */
     while (quiet != INVALID_SOCKET && now_ms() < storms[0].end - 300) {
         double begun = now_ms();
         if (!exchange(quiet, pattern, 100, 100))
@@ -486,8 +489,8 @@ static void busy_clients_starve_nobody(struct server *server)
     }
     if (longest > 500 || answers < 10)
         trouble(FAILED, "which of several signalled events is served first, again and again?",
-                "expected that a quiet client is answered within 0.5 s beside %d busy ones, found "
-                "%.1f s and %d answers",
+                "expected a quiet client to be answered within 0.5 s while %d others are busy, "
+                "found %.1f s and %d answers",
                 BUSY_PEERS, longest / 1000, answers);
     if (quiet != INVALID_SOCKET)
         closesocket(quiet);
@@ -497,7 +500,7 @@ static void busy_clients_starve_nobody(struct server *server)
 
 static void idle_costs_nothing(struct server *server)
 {
-    SOCKET peer = connect_peer(server->port); /* one client that says nothing after a first word */
+    SOCKET peer = connect_peer(server->port); /* a client that sends nothing after a first word */
     if (peer != INVALID_SOCKET && exchange(peer, pattern, 100, 100))
         expect_sleep(server, 2000);
     if (peer != INVALID_SOCKET)
@@ -514,7 +517,8 @@ static void expect_end(const char *arguments, DWORD expected_status, const char 
     if (!start_program(&process, arguments))
         return;
     if (!wait_for_exit(&process, patience_ms, &status))
-        trouble(TIMED_OUT, "arguments.c", "expected that \"%s\" ends at once", arguments);
+        trouble(TIMED_OUT, "arguments.c",
+                "expected the program to end immediately with the arguments \"%s\"", arguments);
     else if (status != expected_status || !has_printed(&process.error, expected_error))
         trouble(FAILED, "arguments.c, error.c",
                 "\"%s\": expected exit status %lu and \"%s\" on standard error, found %s and "
@@ -529,7 +533,7 @@ static void port_in_use(struct server *server)
     char arguments[40];
     snprintf(arguments, sizeof arguments, "--quiet %d", server->port);
     expect_end(arguments, 1, "WSAEADDRINUSE (10048): ");
-    converse(server->port, pattern, 100, 100); /* the first one does not notice */
+    converse(server->port, pattern, 100, 100); /* the first server is not affected */
 }
 
 static void wrong_arguments(void)
@@ -542,7 +546,7 @@ static void wrong_arguments(void)
         expect_end("--host no.such.host.invalid 0", 1, "look up no.such.host.invalid: ");
 }
 
-/* Port 0: the system picks one, and the server says which. */
+/* Port 0: the system chooses one, and the server prints it. */
 static void port_0_and_ipv6(void)
 {
     struct server server;
@@ -587,7 +591,7 @@ static DWORD WINAPI keep_talking(void *parameter)
     return 0;
 }
 
-/* Ctrl+C while one client is idle, one does not read, one sends and one is half closed. */
+/* Ctrl+C while one client is idle, one does not read, one sends and one is half-closed. */
 static void stop_with_clients(void)
 {
     enum { IDLE, LAZY, BUSY, HALF_CLOSED, COUNT };

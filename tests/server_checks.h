@@ -6,8 +6,8 @@
 
 extern const struct check server_checks[];
 
-/* How many seconds the mixed storm lasts. If it is longer than usual, it also says what the server
- * needed before and after. */
+/* How many seconds the mixed storm lasts. If it lasts longer than usual, the check also prints what
+ * the server needed before and after. */
 enum { DEFAULT_STORM_SECONDS = 3 };
 extern int storm_seconds;
 

@@ -44,7 +44,8 @@ size_t service_visit(int port, const struct service *service, size_t length, siz
 
 /* ---- load, and the summary ----------------------------------------------------------------- */
 
-/* The last line of its output that begins so; bytes of any value may come before. False: none. */
+/* The last line of its output that begins like a summary; bytes of any value may come before it.
+ * False: there is none. */
 static bool read_summary(struct process *process, int *clients, long long *bytes, int *pending)
 {
     static const char begin[] = "summary: ";
@@ -87,7 +88,7 @@ void stop_and_count(struct server *server, int clients, long long bytes)
         trouble(FAILED, "print_summary at the end of stop_serving",
                 "expected a line \"summary: ... 0 operations pending\" at the end, found none");
     else if (pending != 0)
-        trouble(FAILED, "where is an operation counted that has completed?",
+        trouble(FAILED, "where is an operation counted when it has completed?",
                 "expected 0 operations pending in the summary, found %d", pending);
     else if (clients >= 0 && clients != found_clients)
         trouble(FAILED, "which clients are counted, and when?",
@@ -157,7 +158,7 @@ void service_half_close(struct server *server, const struct service *service)
         }
         close_peer(peer);
     }
-    /* More than the system's buffers take: the shutdown arrives while the echo waits. */
+    /* More than the system's buffers hold: the shutdown arrives while the echo waits. */
     SOCKET late = in_trouble() ? INVALID_SOCKET : service_connect(server->port, service);
     size_t whole = whole_units(service, 400000);
     if (late != INVALID_SOCKET && send_all(late, bytes, whole)) {
@@ -169,11 +170,11 @@ void service_half_close(struct server *server, const struct service *service)
     close_peer(late);
 }
 
-/* Sends until nothing is taken for a while, at most so many bytes. Returns how many. */
+/* Sends until nothing is taken for a while, at most this many bytes. Returns how many. */
 static size_t fill(SOCKET peer, const unsigned char *bytes, size_t most)
 {
     size_t sent = 0;
-    int size = 65536; /* so that what the server has taken is not simply in the system's buffers */
+    int size = 65536; /* otherwise all of it could be in the system's buffers */
 
     setsockopt(peer, SOL_SOCKET, SO_RCVBUF, (const char *)&size, sizeof size);
     setsockopt(peer, SOL_SOCKET, SO_SNDBUF, (const char *)&size, sizeof size);
@@ -187,7 +188,7 @@ static size_t fill(SOCKET peer, const unsigned char *bytes, size_t most)
     return sent;
 }
 
-/* The rest of an exchange of which so many bytes are sent, and none received. */
+/* The rest of an exchange of which this many bytes have been sent, and none received. */
 static bool finish(SOCKET peer, const unsigned char *bytes, size_t sent, size_t length)
 {
     size_t received = 0;
@@ -224,7 +225,7 @@ void service_reads_late(struct server *server, const struct service *service)
     const unsigned char *bytes = bytes_of(service);
     struct measurement before, after;
 
-    service_visit(server->port, service, 100, 100); /* allocates what is allocated only once */
+    service_visit(server->port, service, 100, 100); /* makes it allocate what it allocates once */
     bool measured = measure_server(server, &before);
     SOCKET lazy = in_trouble() ? INVALID_SOCKET : service_connect(server->port, service);
     if (lazy == INVALID_SOCKET)
@@ -235,14 +236,14 @@ void service_reads_late(struct server *server, const struct service *service)
         service_visit(server->port, service, 65536, 65536);
     if (now_ms() - begun > MOST_WAIT_MS && !verified)
         trouble(FAILED, "which call waits for the client that does not read?",
-                "beside a client that does not read another one had to wait %.1f s",
+                "while one client did not read, another had to wait %.1f s",
                 (now_ms() - begun) / 1000);
     if (!measured || !measure_server(server, &after))
         cannot_measure(server);
     else if (after.memory > before.memory + MOST_MEMORY)
-        trouble(FAILED, "what is kept for a client that does not read?",
+        trouble(FAILED, "what is stored for a client that does not read?",
                 "expected at most %d KiB more memory for a client that has sent %lu KiB "
-                "and does not read, found %llu",
+                "and does not read, found %llu KiB",
                 MOST_MEMORY / 1024, (unsigned long)(sent >> 10),
                 (after.memory - before.memory) >> 10);
     size_t whole = whole_units(service, sent);
@@ -253,7 +254,7 @@ void service_reads_late(struct server *server, const struct service *service)
     closesocket(lazy);
 }
 
-/* With so many of them the last send meets a full and a nearly full buffer of the system. */
+/* With several of them, the last send meets both a full and a nearly full buffer of the system. */
 void service_reads_later(struct server *server, const struct service *service)
 {
     enum { PEERS = 6, QUIET_MS = 300 };
@@ -304,12 +305,12 @@ void service_resets(struct server *server, const struct service *service)
         if (i % 5 == 2)
             shutdown(peer, SD_SEND);
         if (i % 3 == 0)
-            Sleep(2); /* a reset meets the server in each of its states */
+            Sleep(2); /* so that a reset comes in each state of the server */
         if (i % 3 == 1)
             wait_for_socket(peer, READABLE, 100);
         reset_peer(peer);
     }
-    if (!in_trouble()) { /* and one to which a send is pending */
+    if (!in_trouble()) { /* and a reset while a send to the client is pending */
         SOCKET peer = connect_peer(server->port);
         if (peer != INVALID_SOCKET) {
             fill(peer, bytes, SERVICE_SIZE);
@@ -361,11 +362,12 @@ void service_places(struct server *server, const struct service *service)
             peers[i - PLACES] = INVALID_SOCKET;
         }
         if (wait_for_socket(peers[i], READABLE, (DWORD)patience_ms) == 0)
-            trouble(TIMED_OUT, "is each place given back, and what makes the server accept again?",
-                    i < PLACES ? "%d clients have come and left; then 60 came at once, and client "
-                                 "%d of them was not served"
-                               : "%d clients have come and left; then 90 came, and client %d of "
-                                 "them was not served when another one had left",
+            trouble(TIMED_OUT, "is each place freed again, and what makes the server accept again?",
+                    i < PLACES
+                        ? "%d clients have come and left; then 60 came at the same time, and "
+                          "client %d of them was not served"
+                        : "%d clients have come and left; then 90 came, and client %d of "
+                          "them was not served when another one had left",
                     (int)LEAVERS, i + 1);
         else if ((service->opens == NULL || service->opens(peers[i])) &&
                  receive_exactly(peers[i], bytes, whole) && i % 2 == 0) {
@@ -401,11 +403,11 @@ static void compare(const struct measurement *before, const struct measurement *
 
     if (after->handles > before->handles + MOST_HANDLES)
         trouble(FAILED, "what is closed when a client leaves?",
-                "expected as many handles as before, found %u before and %u after %s",
+                "expected no more handles than before, found %u before and %u after %s",
                 before->handles, after->handles, after_what);
     else if (after->memory > before->memory + MOST_MEMORY)
         trouble(FAILED, "what is freed, and when?",
-                "expected as much memory as before, found %llu KiB before and %llu KiB after %s",
+                "expected no more memory than before, found %llu KiB before and %llu KiB after %s",
                 before->memory >> 10, after->memory >> 10, after_what);
 }
 

@@ -1,21 +1,21 @@
 /*
  * service_checks.h - what every server promises, for exercises whose service is an echo and a
- * little more: something comes before the echo, something after it, or not every byte comes back at
- * once.
+ * little more: something comes before the echo, something after it, or not every byte comes back
+ * immediately.
  *
- * Each check works with --quiet and relies on nothing that a server narrates.
+ * Each check works with --quiet and does not rely on the narration.
  */
 #ifndef SERVICE_CHECKS_H
 #define SERVICE_CHECKS_H
 
 #include "exercise_checks.h"
 
-/* What a client of the exercise says and hears. */
+/* What a client of the exercise sends and receives. */
 struct service {
     bool (*opens)(SOCKET peer);               /* receives what comes first; NULL: nothing does */
     bool (*ends)(SOCKET peer, size_t echoed); /* after the shutdown; NULL: the end comes */
     const unsigned char *(*bytes)(void);      /* at least SERVICE_SIZE to send; NULL: pattern */
-    size_t unit;                              /* so many bytes come back whole; 0: one */
+    size_t unit;                              /* this many bytes come back together; 0: one */
 };
 
 enum { SERVICE_SIZE = 12 * 1024 * 1024 };
@@ -23,11 +23,11 @@ enum { SERVICE_SIZE = 12 * 1024 * 1024 };
 /* Connects and receives what comes first. INVALID_SOCKET after noting trouble. */
 SOCKET service_connect(int port, const struct service *service);
 
-/* Connects, sends at least so many bytes in pieces, receives the same, shuts down, receives the
+/* Connects, sends at least this many bytes in pieces, receives the same, shuts down, receives the
  * end, closes. Returns how many bytes came back, or 0 after noting trouble. */
 size_t service_visit(int port, const struct service *service, size_t length, size_t piece);
 
-/* 8 clients at the same time, in small and large pieces. The summary must name all clients and
+/* 8 clients at the same time, in small and large pieces. The summary must count all clients and
  * bytes. */
 void service_load(const struct service *service);
 
@@ -37,27 +37,27 @@ void service_half_close(struct server *server, const struct service *service);
 /* A client that does not read costs little, delays no other, and gets everything when it reads. */
 void service_reads_late(struct server *server, const struct service *service);
 
-/* 6 clients that fill everything, shut down, and read after that: everything that is whole comes
- * back, and then the end. */
+/* 6 clients that fill all buffers, shut down, and only then read: every whole unit comes back, and
+ * then the end. */
 void service_reads_later(struct server *server, const struct service *service);
 
-/* 60 resets in each state, then the next client is served. */
+/* 60 resets, in each state; then the next client is served. */
 void service_resets(struct server *server, const struct service *service);
 
-/* Clients leave in every way; then 60 are served at once, and those that come late when the others
- * have left. */
+/* Clients leave in every way; then 60 are served at the same time, and late ones when others have
+ * left. */
 void service_places(struct server *server, const struct service *service);
 
-/* The server sleeps: before the first client, with silent ones, after the last one. */
+/* The server sleeps before the first client, with silent ones, and after the last one. */
 void service_sleeps(struct server *server, const struct service *service);
 
 /* 600 clients in a row, then 1,500 receives on one connection. */
 void service_leaks_nothing(const struct service *service);
 
-/* Ctrl+C with clients that are silent, send, do not read, have shut down. */
+/* Ctrl+C with clients that are silent, send, do not read, or have shut down. */
 void service_stops(const struct service *service);
 
-/* Stops the server as stop_server does, and compares the numbers of its summary; -1: any. */
+/* Stops the server like stop_server, and compares the numbers of its summary; -1: any is right. */
 void stop_and_count(struct server *server, int clients, long long bytes);
 
 #endif

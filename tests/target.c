@@ -16,7 +16,7 @@ bool start_program(struct process *process, const char *arguments)
         return true;
     int error = (int)GetLastError();
     char text[ERROR_TEXT_SIZE];
-    trouble(NO_CHANCE, "is it built?", "%s cannot be started: %s", program_path,
+    trouble(NO_CHANCE, "has it been built?", "%s cannot be started: %s", program_path,
             error_text(error, text));
     return false;
 }
@@ -33,18 +33,18 @@ static const char *meaning_of_status(DWORD status)
         {3, "that of abort, for example in a failed assert"},
         {0x80000003, "breakpoint: the system or a library has found an error, and stopped it"},
         {0xC0000005, "access violation: it used memory that is not its own, for example through a "
-                     "freed pointer or behind the end of an array"},
-        {0xC0000008, "an invalid handle: one that has been closed, or never was one"},
-        {0xC000001D, "illegal instruction: it ran into what is no code"},
+                     "freed pointer or beyond the end of an array"},
+        {0xC0000008, "an invalid handle: one that was closed, or never was a handle"},
+        {0xC000001D, "illegal instruction: it executed something that is not code"},
         {0xC0000094, "division by zero"},
-        {0xC0000096, "privileged instruction: it ran into what is no code"},
-        {0xC00000FD, "stack overflow: a function that calls itself without an end, or arrays that "
+        {0xC0000096, "privileged instruction: it executed something that is not code"},
+        {0xC00000FD, "stack overflow: a function that calls itself without end, or arrays that "
                      "are too large for the stack"},
         {0xC0000135, "a DLL that it needs is missing"},
         {0xC000013A, "Ctrl+C: it does not handle it, see call_on_ctrl_c"},
-        {0xC0000374, "heap corruption: it wrote behind the end of allocated memory, or freed it "
+        {0xC0000374, "heap corruption: it wrote beyond the end of allocated memory, or freed it "
                      "twice"},
-        {0xC0000409, "fail fast: abort, a failed assert, or a write behind the end of an array on "
+        {0xC0000409, "fail fast: abort, a failed assert, or a write beyond the end of an array on "
                      "the stack"},
     };
 
@@ -55,7 +55,7 @@ static const char *meaning_of_status(DWORD status)
     return NULL;
 }
 
-/* A status of the system has one of these first digits, in hexadecimal; one of a program seldom. */
+/* A status from the system has one of these first hexadecimal digits; one from a program seldom. */
 static bool is_of_system(DWORD status)
 {
     return status >> 28 == 0x8 || status >> 28 == 0xC;
@@ -71,7 +71,7 @@ const char *status_text(char *text, DWORD status)
     return text;
 }
 
-/* abort ends a program with a status that it may also choose itself. */
+/* abort ends a program with a status that the program may also choose itself. */
 static bool has_crashed(struct process *process, DWORD status)
 {
     const DWORD aborted = 3, ended_by_ctrl_c = 0xC000013A;
@@ -90,7 +90,7 @@ static void note_status(struct process *process, enum verdict verdict, DWORD sta
     bool said = process->error.length > 0;
 
     trouble(verdict,
-            verdict == CRASHED ? "the same in a debugger (build.bat debug), or with the verifier "
+            verdict == CRASHED ? "run it in a debugger (build.bat debug), or with the verifier "
                                  "(build.bat verify)"
                                : "each fail(), exit() and return of main",
             "the program ended with status %s %s%s%s%s", status_text(text, status), when,
@@ -98,7 +98,7 @@ static void note_status(struct process *process, enum verdict verdict, DWORD sta
             said ? "\" on standard error" : "");
 }
 
-/* Whether the program ends by itself within so many milliseconds; then that is noted. */
+/* Whether the program ends by itself within this many milliseconds, which is then noted. */
 static bool note_end(struct process *process, DWORD milliseconds, const char *when)
 {
     DWORD status;
@@ -138,7 +138,7 @@ void end_program(struct process *process, const char *when)
     end_process(process);
 }
 
-/* How it has ended after Ctrl+C, and what it has printed. */
+/* Judges how it has ended after Ctrl+C, and what it has printed. */
 static void check_end(struct process *process, DWORD status, double took)
 {
     const double most = verified ? 6000 : 2000;
@@ -150,7 +150,7 @@ static void check_end(struct process *process, DWORD status, double took)
                 status_text(text, status), show_output(output, &process->error));
     else if (took > most)
         trouble(FAILED, "what stop_serving waits for",
-                "expected the end within %.0f s after Ctrl+C, found %.1f s", most / 1000,
+                "expected the server to end within %.0f s after Ctrl+C, found %.1f s", most / 1000,
                 took / 1000);
     else if (!has_printed(&process->output, "summary: ") ||
              !has_printed(&process->output, ", 0 operations pending"))
@@ -200,19 +200,19 @@ static void note_start(struct server *server, int listening)
     show_output(output, &process->output);
     show_output(error, &process->error);
     if (listening == 0)
-        trouble(TIMED_OUT, "what comes before listen_at, and the flush after it",
+        trouble(TIMED_OUT, "what happens before listen_at, and the flush after it",
                 "waited %d s for \"listening on 127.0.0.1:%d\", found \"%s\" and on standard error "
                 "\"%s\"",
                 patience_ms / 1000, server->port, output, error);
     else
-        trouble(FAILED, "listen_at, and which port it is told",
+        trouble(FAILED, "listen_at, and the port that is passed to it",
                 "expected \"listening on 127.0.0.1:%d\", found \"%s\" and on standard error \"%s\"",
                 server->port, output, error);
 }
 
 bool start_server(struct server *server, const char *options)
 {
-    enum { ATTEMPTS = 3 }; /* another program may take the free port before the server does */
+    enum { ATTEMPTS = 3 }; /* another program may take the free port first */
 
     for (int attempt = 1;; attempt++) {
         char arguments[200];
@@ -226,7 +226,7 @@ bool start_server(struct server *server, const char *options)
             return true;
         bool taken = has_printed(&server->process.error, "WSAEADDRINUSE");
         if (taken && attempt == ATTEMPTS)
-            trouble(NO_CHANCE, "run it again", "other programs take the free ports");
+            trouble(NO_CHANCE, "run it again", "other programs took the free ports");
         else if (!taken)
             note_start(server, listening);
         end_program(&server->process, before_it_listened);
@@ -268,7 +268,7 @@ void expect_sleep(const struct server *server, DWORD milliseconds)
 
     if (verified)
         return;
-    Sleep(300); /* it may still be busy with what came last */
+    Sleep(300); /* it may still be busy with the last bytes */
     bool measured = measure_server(server, &before);
     Sleep(milliseconds);
     measured = measured && measure_server(server, &after);
@@ -276,7 +276,7 @@ void expect_sleep(const struct server *server, DWORD milliseconds)
     if (!measured)
         cannot_measure(server);
     else if (after.activity - before.activity > most)
-        trouble(FAILED, "a wait with a time-out, or an event that nobody resets",
+        trouble(FAILED, "a wait with a time-out, or an event that is never reset",
                 "expected an idle server to sleep, found %llu %s in %.1f s",
                 after.activity - before.activity,
                 running_under_wine() ? "context switches" : "CPU cycles", milliseconds / 1000.0);

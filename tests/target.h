@@ -11,18 +11,18 @@
 /* The program under test, for example build\ch21_event_select\server.exe. */
 extern char program_path[300];
 
-/* What else each server is started with, for example "--threads 1". */
+/* More arguments with which each server is started, for example "--threads 1". */
 extern const char *server_options;
 
-/* How long a check waits for any one thing, in milliseconds: 10,000; with kill_servers
- * 4,000; for an exercise 3,000, verified 6,000. */
+/* How long a check waits for any one thing, in milliseconds: 10,000; with kill_servers 4,000; for
+ * an exercise 3,000, and 6,000 if verified. */
 extern int patience_ms;
 
 /* Servers are not stopped with Ctrl+C, but killed: for a step of a server that cannot stop yet. */
 extern bool kill_servers;
 
-/* The program was built with the verifier (tests/verifier): a rule that it breaks is a trouble, and
- * its times, memory and processor time say nothing. */
+/* The program was built with the verifier (tests/verifier): a rule that it breaks is trouble, and
+ * its times, memory and processor time mean nothing. */
 extern bool verified;
 
 /* A server that has been started, and where it listens. */
@@ -31,39 +31,39 @@ struct server {
     int port;
 };
 
-/* Starts the program under test with the arguments, and nothing else. In trouble the result is
- * false. The caller ends it with end_process. */
+/* Starts the program under test with the arguments, and nothing else. False after noting trouble.
+ * The caller ends it with end_process. */
 bool start_program(struct process *process, const char *arguments);
 
 /* Starts the program under test as a server, with server_options, the options and a free port, and
- * waits until it listens. In trouble the result is false. The caller ends it with stop_server. */
+ * waits until it listens. False after noting trouble. The caller ends it with stop_server. */
 bool start_server(struct server *server, const char *options);
 
-/* Like end_process, after a look at what the verifier said, and whether the program has crashed;
- * when says where in its life it is, for example "before it listened". */
+/* Like end_process, after checking what the verifier printed, and whether the program has crashed.
+ * when says at which point of its life, for example "before it listened". */
 void end_program(struct process *process, const char *when);
 
-/* "0xC0000005 (access violation: ...)", or "3", for a message. The text has STATUS_SIZE bytes;
- * returns it. */
+/* Writes "0xC0000005 (access violation: ...)", or "3", for a message. text has STATUS_SIZE bytes.
+ * Returns text. */
 enum { STATUS_SIZE = 200 };
 const char *status_text(char *text, DWORD status);
 
-/* It must be running still. Then Ctrl+C: it must end with status 0 within 2 seconds (verified 6),
- * and say that 0 operations are pending; with kill_servers it is only killed. Does nothing if it
- * has been stopped already. */
+/* The server must still be running. Presses Ctrl+C: it must end with status 0 within 2 seconds (6
+ * if verified), and print that 0 operations are pending; with kill_servers it is only killed. Does
+ * nothing if it has already been stopped. */
 void stop_server(struct server *server);
 
 /* How often the server has printed the text so far. */
 int count_text(struct server *server, const char *text);
 
-/* Like measure. Under the verifier everything is 0, and so compares as it should. */
+/* Like measure. Under the verifier everything is 0, so that no comparison finds a difference. */
 bool measure_server(const struct server *server, struct measurement *measurement);
 
 /* Notes that the server cannot be measured. */
 void cannot_measure(const struct server *server);
 
-/* Notes trouble if one of the server's threads does anything during so many milliseconds. Under the
- * verifier it does nothing. */
+/* Notes trouble if one of the server's threads does anything during this many milliseconds. Under
+ * the verifier it checks nothing. */
 void expect_sleep(const struct server *server, DWORD milliseconds);
 
 #endif

@@ -1,12 +1,12 @@
 /*
- * bench.c - measures the servers of the chapters beside each other.
+ * bench.c - measures the servers of the chapters and compares them.
  *
  *     bench.exe [--rounds N] CSV LOAD BASELINE SERVER ...
  *
  * CSV is the file to write. LOAD is load_client. BASELINE and the SERVERs are echo
  * servers (build\ch21_event_select\server.exe); BASELINE is what the others are compared with.
- * Each measurement has a fresh server and lasts a second. The servers take turns, so that whatever
- * else the machine does meets all of them; what is shown are the medians of the rounds.
+ * Each measurement starts a fresh server and lasts one second. The servers take turns, so that
+ * whatever else the machine does affects all of them; the table shows the medians of the rounds.
  *
  * Exit status: 0 if nothing was lost, 1 if something was, 2 for a wrong command line.
  */
@@ -25,7 +25,7 @@ static const struct scenario {
 
 enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
 
-/* What is measured of a server in a scenario. */
+/* What is measured for a server in a scenario. */
 enum figure { MESSAGES, MEGABYTES, P50, P99, LONGEST, CPU, THREADS, MEMORY, FIGURES };
 
 struct server {
@@ -235,14 +235,15 @@ static void print_scenario(int index)
 
 static void print_explanation(void)
 {
-    printf("Each server runs %d times for a second in each of these cases; shown are the medians.\n"
-           "x: messages/s compared with %s. p50, p99: so long, at most, took half and 99 %% of\n"
-           "the messages. CPU us: processor time of the server for a message, in microseconds.\n"
-           "MiB: its private memory at most.\n",
-           rounds, servers[0].name);
+    printf(
+        "Each server runs %d times for one second in each case; the table shows medians.\n"
+        "x: messages/s relative to %s. p50, p99: the time within which half and 99 %% of the\n"
+        "messages came back. CPU us: processor time of the server per message, in microseconds.\n"
+        "MiB: its private memory at its highest.\n",
+        rounds, servers[0].name);
     if (running_under_wine())
         printf("This is Wine: its own server does much of the work of the sockets, one call after\n"
-               "the other, and its time is in no column. On Windows the figures are others.\n");
+               "another, and its time is in no column. On Windows the figures are different.\n");
     fflush(stdout);
 }
 

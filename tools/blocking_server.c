@@ -1,6 +1,6 @@
 /*
- * blocking_server.c - the baseline that the models are measured against: an echo server with a
- * thread for each client and blocking calls. Ctrl+C ends it at once; it promises nothing else.
+ * blocking_server.c - the baseline that the models are measured against: an echo server with
+ * one thread per client and blocking calls. Ctrl+C ends it immediately; it promises nothing else.
  */
 #include "../common/common.h"
 
@@ -16,7 +16,7 @@ static DWORD WINAPI serve(void *parameter)
 
     while (buffer != NULL && (received = recv(client, buffer, BUFFER_SIZE, 0)) > 0) {
         if (send(client, buffer, received, 0) != received)
-            break; /* a blocking send takes all or fails */
+            break; /* a blocking send takes everything or fails */
     }
     shutdown(client, SD_SEND);
     closesocket(client);

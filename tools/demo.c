@@ -3,9 +3,9 @@
  *
  *     demo.exe FOLDER        for example build\ch21_event_select
  *
- * The lines of both sides are put in order on one clock, which begins with the server. Of the long
- * line's exchange only the beginning is shown. Exit status: 0 if the server and the client did what
- * they should, and ended as they should, else 1.
+ * The lines of both sides are put in order on one clock, which begins with the server. Only the
+ * beginning of the long line's exchange is shown. Exit status: 0 if the server and the client did
+ * what they should, and ended as they should, otherwise 1.
  */
 #include "process.h"
 #include "utf8.h"
@@ -26,7 +26,7 @@ struct line {
 enum { HELLO, LONG_ONE, TYPED_LINES };
 
 static struct process server, client;
-static size_t echoed;                 /* bytes that have come back */
+static size_t echoed;                 /* bytes that have come back so far */
 static double echoed_at[TYPED_LINES]; /* when each line had come back */
 
 static struct line *lines;
@@ -151,7 +151,7 @@ static void show_all(void)
     free(lines);
 }
 
-/* The echo of the long line, and what follows it, is shown again. */
+/* From the end of the long line's echo on, lines are shown again. */
 static bool is_last_of_long_line(int number)
 {
     return number < line_count && lines[number].ms == echoed_at[LONG_ONE] - server_began;
@@ -181,7 +181,7 @@ static void add_narration(const char *label, const struct capture *capture)
             ms = began - server_began;
         } else if (after_number == text + 10) {
             ms = began + number - server_began;
-            char *column = (char *)text; /* the capture is ours: its clock is put right in place */
+            char *column = (char *)text; /* the capture is ours: its clock is corrected in place */
             char time[32];
             snprintf(time, sizeof time, "%10.3f", ms);
             if (strlen(time) == 10)
@@ -211,7 +211,7 @@ static void add_line(double ms, const char *label, const char *text, int length)
     lines[line_count++] = line;
 }
 
-/* For qsort, which does not keep the order of lines with the same moment: their places do. */
+/* For qsort, which is not stable: lines of the same moment keep the order of their places. */
 static int by_time(const void *first, const void *second)
 {
     const struct line *a = first, *b = second;

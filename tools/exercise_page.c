@@ -48,7 +48,7 @@ static char *read_all(FILE *file)
     return text;
 }
 
-/* The first line from text on that begins so. NULL: there is none. */
+/* The first line from text on with this beginning. NULL: there is none. */
 static const char *find_line(const char *text, const char *beginning)
 {
     size_t length = strlen(beginning);
@@ -169,15 +169,14 @@ static bool read_page(struct statement *statement, const char *path)
     statement->text = read_all(file);
     fclose(file);
     if (statement->text == NULL)
-        return give_up(statement, path, "there is no memory for it");
+        return give_up(statement, path, "there is not enough memory to read it");
     return true;
 }
 
 static bool no_hint(struct statement *statement, const char *path)
 {
     return give_up(statement, path,
-                   "it has no \"<details><summary>Hint %d</summary>\" with a \"</details>\" of its "
-                   "own",
+                   "it has no \"<details><summary>Hint %d</summary>\" with its own \"</details>\"",
                    statement->hints + 1);
 }
 

@@ -11,8 +11,8 @@
  *     any number of lines
  *     </details>
  *
- * In README.ko.md the goal and the hints are in lines of the same form, with any word in the place
- * of Hint.
+ * In README.ko.md the goal and the hints are in lines of the same form, with any word in place of
+ * Hint.
  */
 #ifndef EXERCISE_PAGE_H
 #define EXERCISE_PAGE_H
@@ -34,7 +34,7 @@ struct statement {
 };
 
 /* Reads the statement of an exercise. False: the file or a part of it is missing, and reason says
- * which. In both cases the caller frees it with free_statement. */
+ * which. In either case the caller frees it with free_statement. */
 bool read_statement(struct statement *statement, const char *name);
 void free_statement(struct statement *statement);
 
@@ -42,14 +42,14 @@ void free_statement(struct statement *statement);
  * many. False: it cannot be read, and reason says why; they stay as they are. */
 bool use_korean_page(struct statement *statement);
 
-/* Whether Windows speaks Korean with the user. */
+/* Whether the user's language in Windows is Korean. */
 bool windows_is_korean(void);
 
-/* The hint with this number, from 1 to statement->hints: *length bytes of lines, as they stand in
+/* The hint with this number, from 1 to statement->hints: *length bytes of lines, as they are on
  * the page. They live until free_statement. */
 const char *hint_text(const struct statement *statement, int number, size_t *length);
 
-/* The name of the command that the user has typed: build.bat, or what stands for it. */
+/* The name of the command that the user has typed: build.bat, or the one in its place. */
 const char *build_command(void);
 
 /* Writes the command for a hint, as  build.bat hint "my server" UPPER 2,  into text, an array of

@@ -4,18 +4,18 @@
  *     grade.exe [--seconds N] [--at-once N] [--verify SEEDS] COMPILER OUTPUT FOLDER [EXERCISE ...]
  *
  * Each folder in FOLDER is a submission; its server.c may be in a folder further down. Without
- * EXERCISE the submission tells which ones it is about: in a file exercise.txt, or as a word in the
+ * EXERCISE the submission itself names its exercises: in a file exercise.txt, or as a word in the
  * name of one of its folders, or of FOLDER.
  *
- * Not every compiler takes a name in any letters. So the sources are copied to build\grading\copy,
- * build\grading\compile.bat, which build.bat writes, compiles them there, and the program is copied
- * to OUTPUT\NAME, where check.exe leaves its reports. Compilations run one after the other, checks
- * side by side; a submission that misses at most half of them is checked once more at the end,
- * alone, since a busy machine may be why. What a submission starts ends with its check. The current
- * folder must be the top of the repository.
+ * Not every compiler accepts names in any letters. So the sources are copied to
+ * build\grading\copy; build\grading\compile.bat, which build.bat writes, compiles them there; and
+ * the program is copied to OUTPUT\NAME, where check.exe leaves its reports. Compilations run one
+ * after the other, checks side by side. A submission that fails at most half of its checks is
+ * checked once more at the end, alone, because a busy machine may be the reason. The processes that
+ * a submission starts end with its check. The current folder must be the top of the repository.
  *
- * OUTPUT\NAME\EXERCISE.grade notes what came of a check and of which sources: a check that would be
- * the same is not repeated. The table is printed, and written to OUTPUT.csv.
+ * OUTPUT\NAME\EXERCISE.grade records the result of a check and the sources that it was made of: a
+ * check that would be the same is not repeated. The table is printed, and written to OUTPUT.csv.
  *
  * Exit status: 0 if all were graded, whatever their scores; 1 if one could not be; 2 for a wrong
  * command line.
@@ -48,7 +48,7 @@ struct submission {
     bool compiler_was_run;
     bool compiled;
     char first_error[TEXT_SIZE];
-    unsigned long long checksum; /* of its sources, and of all that decides what a check finds */
+    unsigned long long checksum; /* of its sources, and of all that decides the result */
 };
 
 struct result {
@@ -58,7 +58,7 @@ struct result {
     char failure[TEXT_SIZE]; /* the first one */
     bool graded;
     bool again;               /* it is, or was, to be checked once more */
-    char at_first[TEXT_SIZE]; /* its failure at the first time */
+    char at_first[TEXT_SIZE]; /* its failure the first time */
 };
 
 /* A program that was started, and all that it starts. */
@@ -96,7 +96,7 @@ static bool exists(const char *path)
 static void make_folder(const char *path)
 {
     wchar_t wide[NAME_SIZE];
-    CreateDirectoryW(wide_text(path, wide, NAME_SIZE), NULL); /* it may be there already */
+    CreateDirectoryW(wide_text(path, wide, NAME_SIZE), NULL); /* it may already exist */
 }
 
 static void remove_file(const char *path)
@@ -105,8 +105,8 @@ static void remove_file(const char *path)
     DeleteFileW(wide_text(path, wide, NAME_SIZE));
 }
 
-/* A virus scanner may hold a program for a moment that has just been linked. A copy of a file that
- * is read-only can be deleted nevertheless. On failure GetLastError tells why. */
+/* A virus scanner may hold a program that has just been linked for a moment. The copy of a
+ * read-only file can be deleted like any other. On failure GetLastError gives the reason. */
 static bool copy_file(const char *from, const char *to)
 {
     enum { ATTEMPTS = 10, PAUSE_MS = 200 };
@@ -129,7 +129,7 @@ static bool copy_file(const char *from, const char *to)
     }
 }
 
-/* Calls it for each file and each folder of the path. False: the path cannot be read. */
+/* Calls it for each file and each folder in path. False: path cannot be read. */
 static bool for_each_entry(const char *path, void *context,
                            void (*call)(void *context, const char *name, bool is_folder))
 {
@@ -184,8 +184,8 @@ static void add_file(unsigned long long *checksum, const char *path)
 
 /* ---- texts --------------------------------------------------------------------------------- */
 
-/* Copies a line as valid UTF-8 of at most so many characters. Compilers write UTF-8, or in the code
- * page of the machine. */
+/* Copies a line as valid UTF-8 with at most this number of characters. Compilers write UTF-8 or the
+ * code page of the machine. */
 static void clean_text(char *text, const char *line, size_t length, int characters)
 {
     wchar_t wide[TEXT_SIZE];
@@ -317,12 +317,14 @@ static void look_at(void *context, const char *name, bool is_folder)
         for_each_entry(inside.path, &inside, look_at);
 }
 
-/* Of several folders with a server.c it is the only one whose name has an exercise that is asked
- * for: who hands in a whole repository has changed my_upper, not ch21_event_select. */
+/* Of several folders with a server.c, takes the only one whose name contains an exercise that was
+ * asked for: a student who hands in a whole repository has changed my_upper, not
+ * ch21_event_select. */
 static void find_source(struct submission *submission)
 {
     static char found[MOST_SOURCES][NAME_SIZE];
     struct search search = {.depth = 0, .found = found};
+    char text[ERROR_TEXT_SIZE];
     bool asked = false;
     int count = 0, chosen = 0, suitable = 0;
 
@@ -330,7 +332,8 @@ static void find_source(struct submission *submission)
     snprintf(search.path, sizeof search.path, "%.500s\\%.500s", folder, submission->name);
     snprintf(submission->source, sizeof submission->source, "%s", search.path);
     if (!for_each_entry(search.path, &search, look_at))
-        snprintf(submission->problem, sizeof submission->problem, "the folder cannot be read");
+        snprintf(submission->problem, sizeof submission->problem, "the folder cannot be read: %s",
+                 error_text((int)GetLastError(), text));
     else if (count == 0)
         snprintf(submission->problem, sizeof submission->problem, "there is no server.c");
     for (int i = 0; i < exercise_count; i++)
@@ -346,7 +349,7 @@ static void find_source(struct submission *submission)
     }
     if (count > 1 && suitable != 1)
         snprintf(submission->problem, sizeof submission->problem,
-                 "there are several folders with a server.c: which one?");
+                 "there are several folders with a server.c: which one is it?");
     else if (count > 0)
         snprintf(submission->source, sizeof submission->source, "%s", found[chosen]);
 }
@@ -380,7 +383,7 @@ static void add_folder_or_zip(void *context, const char *name, bool is_folder)
     }
 }
 
-/* A long name is cut, and told from others by its checksum. */
+/* A long name is cut, and its checksum keeps it apart from others. */
 static void choose_output(struct submission *submission)
 {
     wchar_t wide[NAME_SIZE];
@@ -456,7 +459,7 @@ static void find_submissions(void)
     if (!for_each_entry(folder, NULL, add_folder_or_zip))
         fail((int)GetLastError(), "read the folder %s", folder);
     if (submission_count == 0)
-        fail(0, "%s has no folder in it: each submission is a folder of its own", folder);
+        fail(0, "%s has no folder in it: each submission must be in its own folder", folder);
     qsort(submissions, (size_t)submission_count, sizeof submissions[0], compare_submissions);
     for (int i = 0; i < submission_count; i++) {
         struct submission *submission = &submissions[i];
@@ -475,7 +478,7 @@ static void find_submissions(void)
 
 /* ---- programs ------------------------------------------------------------------------------ */
 
-/* So that a submission that starts others without end does not stop the machine. */
+/* So that a submission that starts processes without end does not stop the machine. */
 enum { MOST_PROCESSES = 100 };
 
 static HANDLE make_job(void)
@@ -501,9 +504,9 @@ static HANDLE open_inherited(const char *path, DWORD access, DWORD disposition)
                        disposition, FILE_ATTRIBUTE_NORMAL, NULL);
 }
 
-/* Starts it with its output in a file: unlike a pipe, a program that keeps it open cannot delay us.
- * It begins when it is in its job, so that the job has all its children. On failure GetLastError
- * tells why. */
+/* Starts it with its output in a file: a program that keeps a file open, unlike a pipe, cannot
+ * delay us. It begins to run only in its job, so that the job has all its children. On failure
+ * GetLastError gives the reason. */
 static bool start(struct run *run, const char *command, const char *output_path)
 {
     enum { ATTEMPTS = 5, PAUSE_MS = 200 };
@@ -547,7 +550,7 @@ static bool start(struct run *run, const char *command, const char *output_path)
     return true;
 }
 
-/* Also ends what the program has left behind. */
+/* Also ends the processes that the program has left behind. */
 static void end(struct run *run)
 {
     TerminateJobObject(run->job, 99);
@@ -603,14 +606,14 @@ static const char *after_our_folder(const char *line, size_t *length)
     return line;
 }
 
-/* The first line that speaks of an error, in the words of cl, gcc and their linkers. */
+/* The first line that reports an error, in the words of cl, gcc and their linkers. */
 static void find_first_error(char *error, const char *path)
 {
     static const char *const words[] = {
         "error:", "error C", "error LNK", "error D", "undefined reference", ""};
     char line[2000];
 
-    snprintf(error, TEXT_SIZE, "the compiler left no program, and said nothing");
+    snprintf(error, TEXT_SIZE, "the compiler made no program, and printed no reason");
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         FILE *file = open_file(path, "r");
         bool found = false;
@@ -658,7 +661,7 @@ static void compile(struct submission *submission)
         if (!copy_file(exe, path))
             snprintf(submission->problem, sizeof submission->problem, "%s cannot be copied: %s",
                      exe, error_text((int)GetLastError(), text));
-        /* What was checked stays beside its reports. */
+        /* The source that was checked stays with its reports. */
         snprintf(exe, sizeof exe, "%s\\server.c", copies);
         snprintf(path, sizeof path, "%.900s\\server.c", submission->output);
         copy_file(exe, path);
@@ -699,8 +702,8 @@ static bool read_line(char *line, int size, FILE *file)
     return read;
 }
 
-/* False: it has not been checked, or its sources or our checks have changed since, or it may now
- * have more time than it needed. */
+/* False: it has not been checked, or its sources or our checks have changed since, or it ran out of
+ * a shorter time than it may now take. */
 static bool was_kept(struct result *result)
 {
     char path[NAME_SIZE], line[100];
@@ -739,6 +742,15 @@ static void could_not_grade(struct result *result, const char *reason)
     snprintf(result->score, sizeof result->score, "NOT GRADED");
     snprintf(result->failure, sizeof result->failure, "%.700s", reason);
     settle(result, "");
+}
+
+static void could_not_start_check(struct result *result)
+{
+    char text[ERROR_TEXT_SIZE], reason[TEXT_SIZE];
+
+    snprintf(reason, sizeof reason, "build\\tests\\check.exe cannot be started: %s",
+             error_text((int)GetLastError(), text));
+    could_not_grade(result, reason);
 }
 
 static bool start_check(struct result *result)
@@ -782,12 +794,11 @@ static void begin(struct result *result)
         result->graded = true;
         settle(result, "");
     } else if (!start_check(result)) {
-        char text[ERROR_TEXT_SIZE];
-        could_not_grade(result, error_text((int)GetLastError(), text));
+        could_not_start_check(result);
     }
 }
 
-/* FAIL, and other words for what went wrong, in front of the name of the check. */
+/* FAIL, or another word for what went wrong, in front of the name of the check. */
 static bool is_verdict(const char *line)
 {
     size_t length = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
@@ -812,7 +823,7 @@ static void note_failure(struct result *result, const char *line, const char *ne
     clean_text(result->failure, result->failure, strlen(result->failure), 400);
 }
 
-/* What check.exe has printed: the score is its last line. False: there is none. */
+/* Reads what check.exe has printed: the score is its last line. False: there is none. */
 static bool read_output(struct result *result, const char *path, bool *machine_in_the_way)
 {
     char line[2000], verdict[2000] = "", last[2000] = "";
@@ -843,7 +854,7 @@ static bool read_output(struct result *result, const char *path, bool *machine_i
     return true;
 }
 
-/* A check that was ended has left its own report unfinished: what it printed becomes the report. */
+/* A check that was ended left its own report unfinished: what it printed becomes the report. */
 static void write_report(struct result *result, const char *path)
 {
     char report[NAME_SIZE];
@@ -856,7 +867,7 @@ static void write_report(struct result *result, const char *path)
     fclose(file);
 }
 
-/* Whether few checks were missed, and for the first time. */
+/* Whether few checks have failed, and this was the first time. */
 static bool deserves_another(const struct result *result)
 {
     int got, most;
@@ -898,7 +909,7 @@ static void finish(struct run *run, bool in_time)
     } else if (!scored) {
         snprintf(result->score, sizeof result->score, "NOT GRADED");
         snprintf(result->failure, sizeof result->failure,
-                 "check.exe ended with status %lu and without a score", status);
+                 "check.exe ended with status %lu and printed no score", status);
         write_report(result, path);
     }
     remove_file(path);
@@ -909,7 +920,8 @@ static void finish(struct run *run, bool in_time)
     }
     if (result->again && scored && result->failure[0] == '\0')
         snprintf(result->failure, sizeof result->failure,
-                 "passed when it was checked alone; beside others: %.700s", result->at_first);
+                 "passed when it was checked alone; together with others: %.700s",
+                 result->at_first);
     result->graded = !in_time || (scored && !machine_in_the_way);
     if (result->graded)
         keep(result);
@@ -948,9 +960,8 @@ static void grade_all(void)
     for (int i = 0; i < result_count; i++) {
         if (!results[i].again)
             continue;
-        char text[ERROR_TEXT_SIZE];
         if (!start_check(&results[i]))
-            could_not_grade(&results[i], error_text((int)GetLastError(), text));
+            could_not_start_check(&results[i]);
         while (running_count > 0)
             wait_for_one();
     }
@@ -1043,7 +1054,7 @@ static int usage(void)
     return 2;
 }
 
-/* C:\class\. and class\ are the same folder as without the end. */
+/* C:\class\. and class\ are the same folders as without what is at their end. */
 static const char *without_end(char *path)
 {
     size_t length = strlen(path);
@@ -1055,7 +1066,8 @@ static const char *without_end(char *path)
     return path;
 }
 
-/* Two at a time would compile in the same folder. It is closed when we end, however we do. */
+/* Two at the same time would compile in the same folder. The system closes the file when we end,
+ * however we end. */
 static void take_the_place(void)
 {
     wchar_t wide[NAME_SIZE];
@@ -1095,7 +1107,7 @@ int main(int argc, char **argv)
     folder = without_end(argv[i + 2]);
     for (i += 3; i < argc; i++) {
         if (!find_words(argv[i], asked_for)) {
-            fprintf(stderr, "grade: there is no exercise %s\n", argv[i]);
+            fprintf(stderr, "grade: there is no exercise %s in course\\homework\n", argv[i]);
             return 2;
         }
     }

@@ -1,13 +1,13 @@
 /*
- * homework.c - what there is to do, what is done of it, and hints.
+ * homework.c - the exercises, the progress on each, and hints.
  *
  *     homework.exe list [ko|en]
  *     homework.exe hint NAME NUMBER FOLDER [ko|en]
  *
- * The exercises are the folders of course\homework, and what is done of them is in the reports that
+ * The exercises are the folders of course\homework, and the progress is in the reports that
  * check.exe writes into build, so the current folder must be the top of the repository. FOLDER is
- * where the student works; it is part of the command for the next hint. Goals and hints are in
- * Korean where Windows is, or as the last word says.
+ * where the student works; it is part of the command for the next hint. Goals and hints are in the
+ * language that the last word names; without it, in Korean where Windows is in Korean.
  *
  * Exit status: 0; 1 if a statement cannot be read; 2 for a wrong command line.
  */
@@ -25,8 +25,8 @@ static int exercise_count;
 static bool korean;
 static const char *asked_language = ""; /* ko or en, if it was asked for */
 
-/* The order of the lessons, as the names of their folders tell it: by number; of two with the same
- * number, the one about events comes first. */
+/* The order of the lessons, by the names of their folders: by number; of two with the same number,
+ * the one about events comes first. */
 static int compare_chapters(const char *a, const char *b)
 {
     int number_a = atoi(a + strcspn(a, "0123456789"));
@@ -51,7 +51,7 @@ static int compare_exercises(const void *left, const void *right)
     return order != 0 ? order : strcmp(a->name, b->name);
 }
 
-/* Reads all statements. One that cannot be read has a name and a reason, and comes first. */
+/* Reads all statements. One that cannot be read has a name and a reason, and is sorted first. */
 static void read_exercises(void)
 {
     WIN32_FIND_DATAW entry;
@@ -59,17 +59,17 @@ static void read_exercises(void)
     HANDLE search = FindFirstFileW(L"course\\homework\\*", &entry);
 
     if (search == INVALID_HANDLE_VALUE)
-        fail((int)GetLastError(), "course\\homework");
+        fail((int)GetLastError(), "read the folder course\\homework");
     do {
         bool folder = (entry.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
         if (!folder || entry.cFileName[0] == L'.')
             continue;
         if (exercise_count == MOST_EXERCISES)
-            fail(0, "there are more than %d exercises", MOST_EXERCISES);
+            fail(0, "there are more than %d exercises in course\\homework", MOST_EXERCISES);
         struct statement *exercise = &exercises[exercise_count++];
         bool done = read_statement(exercise, narrow_name(entry.cFileName, name));
         if (done && korean)
-            use_korean_page(exercise); /* its reason will be said */
+            use_korean_page(exercise); /* a failure leaves its reason, which is printed */
         if (!done) {
             snprintf(exercise->name, sizeof exercise->name, "%.30s", name);
             exercise->chapter[0] = '\0';
@@ -99,8 +99,8 @@ static bool is_score(const char *line)
     return rest != all && *rest == '\0';
 }
 
-/* What the report in this folder of build says: the score, and where and when it came about. Both
- * are arrays of REPORT_LINE_SIZE characters. False: there is no report. */
+/* What the report in this folder of build says: the score, and where and when it was made. Both are
+ * arrays of REPORT_LINE_SIZE characters. False: there is no report. */
 static bool read_report(const char *folder, const char *name, char *score, char *origin)
 {
     char path[400], line[REPORT_LINE_SIZE] = "", first[REPORT_LINE_SIZE - 300] = "";
@@ -193,7 +193,7 @@ static int print_hint(const struct statement *exercise, const char *word, const 
     char command[COMMAND_SIZE] = "";
     if (number < exercise->hints)
         hint_command(command, folder, exercise->name, number + 1);
-    /* The words of ours that the page does not have are in English: then there are none. */
+    /* In Korean only words of the page are printed, because our own are in English. */
     if (korean)
         print_utf8(stdout, "%s, %s %d/%d\n\n", exercise->name, exercise->hint_word, number,
                    exercise->hints);

@@ -83,7 +83,7 @@ static struct line parse_line(char *narrated, const char *file, int number, int 
     return line;
 }
 
-/* The next line, or the beginning of a longer one, whose rest is passed over. */
+/* Reads the next line, or the beginning of a longer one, whose rest is skipped. */
 static bool read_line(FILE *stream, char *text, int size)
 {
     if (fgets(text, size, stream) == NULL)

@@ -3,7 +3,7 @@
 For maintainers; python3 and nothing else.
 
     tools/models.py           writes them
-    tools/models.py --check   says which of them are not as this program draws them
+    tools/models.py --check   names those that are not as this program draws them
 
 model.svg: a panel has lanes; a lane has bars (kind, from, to, text) on a time axis from 0 to 100.
 The text is above its bar, or with ">" behind it. An arrow goes from one lane to another at a
@@ -146,7 +146,7 @@ class Picture:
 
 
 TIMES = (("call", "a call"), ("wait", "the thread waits"), ("work", "the thread works"),
-         ("transfer", "bytes are on their way"), ("told", "the program is told"))
+         ("transfer", "bytes on their way"), ("told", "the program is notified"))
 
 
 def ch21():
@@ -159,7 +159,7 @@ def ch21():
     p.panel("Asynchronous I/O: the call only begins the transfer", [
         ("thread", [("call", 8, 11, "WSASend"), ("work", 24, 98, "other work")]),
         ("transfer", [("transfer", 11, 60, "the bytes are sent")])])
-    p.panel("Synchronous notification: asking and being told are one call", [
+    p.panel("Synchronous notification: the call that asks returns the answer", [
         ("thread", [("wait", 8, 60, "select: until a socket is ready"), ("call", 62, 66, "recv")]),
         ("socket", [("transfer", 45, 60, "bytes arrive")])],
         [(60, 1, 0)])
@@ -173,8 +173,8 @@ def ch21():
     return p.svg(
         "Synchronous and asynchronous I/O, synchronous and asynchronous notification",
         "Four time lines. A synchronous call lasts as long as the transfer; an "
-        "asynchronous one only begins it. select asks and is told in one call; "
-        "WSAEventSelect registers once, and an event tells later.")
+        "asynchronous one only begins it. select asks and gets the answer in one call; "
+        "WSAEventSelect registers once, and an event object is signalled later.")
 
 
 def ch22_event():
@@ -186,14 +186,14 @@ def ch22_event():
                     ("wait", 75, 84, "wait"), ("call", 85, 88, "bytes received")]),
         ("event of the send", [("wait", 54, 59, ">signalled")]),
         ("event of the receive", [("wait", 83, 88, ">signalled")]),
-        ("the send", [("transfer", 19, 54, "its buffer is the system's")]),
-        ("the receive", [("transfer", 7, 83, "its buffer is the system's")])],
+        ("the send", [("transfer", 19, 54, "its buffer belongs to the system")]),
+        ("the receive", [("transfer", 7, 83, "its buffer belongs to the system")])],
         [(54, 3, 1), (83, 4, 2), (55, 1, 0), (84, 2, 0)])
     p.legend(TIMES)
     return p.svg(
-        "Overlapped I/O: an event tells that a transfer is complete",
+        "Overlapped I/O: an event object shows that a transfer is complete",
         "A time line: one thread begins a receive and a send, works meanwhile, and "
-        "learns from two events that they are complete.")
+        "learns from two event objects that they are complete.")
 
 
 def ch22_routine():
@@ -271,8 +271,8 @@ def states(first, receiving, sending, closing, moves, legend):
                      f"{way}: {', '.join(words)}" for way, (_, *words) in moves.items()) + ".")
 
 
-TOLD = ("told", "the program is told")
-GOES_ON = ("line", "it goes on without being told")
+TOLD = ("told", "the program is notified")
+GOES_ON = ("line", "it goes on without a notification")
 IN_PROGRESS = ("lent", "an operation is in progress")
 CONNECTS = ("", "a client connects")
 CLOSING = ("box", "CLOSING", "close_client")
@@ -393,7 +393,7 @@ def ch22_routine_calls():
     p.lines(445, y_of(10), ["The routine of an operation that a routine begins is called later,",
                             "by the system, in this wait or in the next one."])
     p.y = top + row * len(calls) + 14
-    p.text(10, p.y + 12, "Ctrl+C: the system calls request_stop on a thread of its own: "
+    p.text(10, p.y + 12, "Ctrl+C: the system calls request_stop on a separate thread: "
            "WSASetEvent makes STOP signalled.")
     p.y += 34
     p.legend((("wait", "an alertable wait"), ("told", "the system calls a routine"),
@@ -433,10 +433,10 @@ def client(folder, told, given):
     p.arrow("line", (342, part), (342, begin))
     p.lines(10, begin + 4 + 1.5 * LINE, ["CONTAINING_RECORD(overlapped,",
                                          "struct client, overlapped) subtracts",
-                                         "the bytes that stand before overlapped"])
+                                         "the bytes that come before overlapped"])
     p.lines(10, part + 4 + LINE * (len(told) + 2), given)
     p.y = y + 16
-    p.legend((("lent", "the system's while an operation is in progress"), TOLD,
+    p.legend((("lent", "belongs to the system while an operation is in progress"), TOLD,
               ("line", "an address")))
     return p.svg(
         "A client in memory",

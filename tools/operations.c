@@ -31,7 +31,7 @@ static struct shape *add_shape(enum kind kind, const struct lane *lane, const st
                                const struct line *to, const char *text)
 {
     if (shape_count == MAX_SHAPES)
-        fail(0, "too many things to draw");
+        fail(0, "the logs have more waits, calls and operations than can be drawn");
     struct shape *shape = &shapes[shape_count++];
     shape->kind = kind;
     shape->lane = (int)(lane - lanes);
@@ -76,7 +76,7 @@ static bool begins_with(const char *text, const char *words)
     return strncmp(text, words, strlen(words)) == 0;
 }
 
-/* Waits and work of the thread. Returns true if there is nothing more in the line. */
+/* Finds the waits and the work of a thread. Returns true if there is nothing more in the line. */
 static bool find_on_thread(const struct line *line, struct lane *thread)
 {
     if (is_one_of(line->call, "WSAWaitForMultipleEvents GetQueuedCompletionStatus select")) {
@@ -100,8 +100,8 @@ static bool find_on_thread(const struct line *line, struct lane *thread)
     return false;
 }
 
-/* Begins an operation. With several workers the one that takes the packet may be faster with its
- * line than the one that made the call: then it has ended already. */
+/* Begins an operation. With several workers, the one that takes the packet may narrate before the
+ * one that made the call: then the operation has already ended. */
 static struct shape *begin_operation(enum kind kind, const struct lane *lane,
                                      const struct line *line, const char *text, bool *early)
 {
@@ -113,7 +113,7 @@ static struct shape *begin_operation(enum kind kind, const struct lane *lane,
     return NULL;
 }
 
-/* What happened on a connection. */
+/* Finds what happened on a connection. */
 static void find_on_connection(const struct line *line, struct lane *connection)
 {
     char text[160];

@@ -13,7 +13,7 @@ enum { MAX_LANES = 64, MAX_SHAPES = 3 * MAX_LINES };
 enum kind { WAIT, WORK, CALL, RECEIVE, SEND, TOLD };
 extern const char *const kind_names[];
 
-/* A bar on a lane from one moment to another, or with TOLD a mark at a moment. */
+/* A bar on a lane from one moment to another, or, with TOLD, a mark at one moment. */
 struct shape {
     enum kind kind;
     int lane;
@@ -28,7 +28,7 @@ struct lane {
     long thread; /* 0: the lane of a connection */
     int client;
     struct shape *wait, *receive, *send; /* what is in progress */
-    bool early_receive, early_send;      /* another thread has told the result before the call */
+    bool early_receive, early_send;      /* another thread narrated the result before the call */
     const struct line *last;             /* of this thread; NULL: there was none */
 };
 
@@ -38,7 +38,7 @@ extern struct lane lanes[MAX_LANES];
 extern int lane_count;
 extern bool lanes_left_out; /* there were too many */
 
-/* Finds shapes and lanes in lines, which are sorted. What is still open then ends at end. */
+/* Finds shapes and lanes in lines, which are sorted. Those still open are drawn up to end. */
 void find_operations(double end);
 
 /* Whether call is one of the names, which are separated by spaces. */

@@ -10,12 +10,12 @@
 
 enum {
     LONGEST_PRINTED_LINE = 160,
-    KILLED = 99 /* the status of a process that is ended by force */
+    KILLED = 99 /* the exit status of a process that is ended by force */
 };
 
 static CRITICAL_SECTION printing;
 
-/* Prints the lines that are complete; at the end also a last one without a line end. */
+/* Prints the complete lines; at the end also a last one without a line end. */
 static void print_lines(struct capture *capture)
 {
     EnterCriticalSection(&printing);
@@ -39,8 +39,8 @@ static void print_lines(struct capture *capture)
     LeaveCriticalSection(&printing);
 }
 
-/* What comes after the first MOST_COLLECTED bytes is read, so that the program goes on, but not
- * kept. */
+/* After the first MOST_COLLECTED bytes the output is still read, so that the program goes on, but
+ * not kept. */
 static void add_bytes(struct capture *capture, const char *bytes, size_t length)
 {
     static const size_t most_collected = 256 * 1024 * 1024;
@@ -68,7 +68,7 @@ static DWORD WINAPI collect(void *parameter)
     char *bytes = malloc(piece);
     DWORD length = 0;
 
-    /* A length of 0 is not the end: the program has written nothing, as it may. */
+    /* A length of 0 is not the end: a program may write 0 bytes. */
     while (bytes != NULL && !capture->closing &&
            ReadFile(capture->pipe, bytes, piece, &length, NULL))
         add_bytes(capture, bytes, length);
@@ -98,15 +98,15 @@ static bool open_capture(struct capture *capture, const char *label, HANDLE *chi
     return capture->bytes != NULL && capture->changed != NULL && capture->thread != NULL;
 }
 
-/* To be called when the program has ended. The thread ends with the last handle; another program
- * may have got one, and keep it. */
+/* To be called when the program has ended. The thread ends when the last handle of the pipe is
+ * closed; another program may have a copy of it, and keep it open. */
 static void finish_capture(struct capture *capture)
 {
     enum { PATIENCE_MS = 1000, AGAIN_MS = 20 };
 
     capture->closing = WaitForSingleObject(capture->thread, PATIENCE_MS) != WAIT_OBJECT_0;
     while (capture->closing && WaitForSingleObject(capture->thread, AGAIN_MS) != WAIT_OBJECT_0)
-        CancelSynchronousIo(capture->thread); /* it may not have begun to read yet */
+        CancelSynchronousIo(capture->thread); /* it may not be reading yet */
 }
 
 static void close_capture(struct capture *capture)
@@ -141,8 +141,8 @@ bool has_printed(struct capture *capture, const char *text)
     return found;
 }
 
-/* Waits until there is more than there was at the last call, but not longer than to the deadline.
- * False: it is over, or too late. */
+/* Waits until there is more than at the last call, but not beyond the deadline. False: nothing more
+ * will come, or it is too late. */
 static bool wait_for_more(struct capture *capture, double deadline)
 {
     double left = deadline - now_ms();
@@ -156,8 +156,8 @@ static bool wait_for_more(struct capture *capture, double deadline)
     return true;
 }
 
-/* Whether the text, or NULL: so many bytes, are there. What was looked at before, *seen bytes, is
- * not looked at again. */
+/* Whether the text has been printed; without a text (NULL), whether this many bytes have. The first
+ * *seen bytes were searched before, and are not searched again. */
 static bool is_there(struct capture *capture, size_t length, const char *text, size_t *seen)
 {
     EnterCriticalSection(&capture->lock);
@@ -197,7 +197,7 @@ bool wait_for_text(struct capture *capture, const char *text, DWORD milliseconds
 
 /* ---- processes ----------------------------------------------------------------------------- */
 
-/* What all children need, at the first call. */
+/* Prepares what all children need, at the first call. */
 static void prepare_for_children(void)
 {
     static bool prepared;
@@ -209,7 +209,7 @@ static void prepare_for_children(void)
     prepared = true;
 }
 
-/* The system ends everything in the job when our only handle to it goes. */
+/* The system ends everything in the job when our only handle to it is closed. */
 static HANDLE new_job(void)
 {
     JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits;
@@ -221,15 +221,15 @@ static HANDLE new_job(void)
     return job;
 }
 
-/* Wine fails now and then with ERROR_INTERNAL_ERROR (1359) when it has just been started, or is
- * busy; a little later it succeeds. On failure GetLastError tells why. */
+/* When Wine has just been started, or is busy, it fails now and then with ERROR_INTERNAL_ERROR
+ * (1359); a little later it succeeds. On failure GetLastError gives the reason. */
 static bool create_process(wchar_t *command, STARTUPINFOW *startup, PROCESS_INFORMATION *started)
 {
     enum { ATTEMPTS = 5, PAUSE_MS = 200 };
 
     for (int attempt = 1;; attempt++) {
-        /* A process group of its own, so that Ctrl+Break reaches no other program. Suspended, so
-         * that it starts no process before it is in its job. */
+        /* In its own process group, so that Ctrl+Break reaches no other program. Suspended, so that
+         * it starts no process before it is in its job. */
         if (CreateProcessW(NULL, command, NULL, NULL, TRUE,
                            CREATE_NEW_PROCESS_GROUP | CREATE_SUSPENDED, NULL, NULL, startup,
                            started))
@@ -260,7 +260,7 @@ bool start_process(struct process *process, const char *command_line, const char
     if (!CreatePipe(&startup.hStdInput, &process->input, NULL, 0) ||
         !open_capture(&process->output, output_label, &startup.hStdOutput) ||
         !open_capture(&process->error, error_label, &startup.hStdError))
-        fail((int)GetLastError(), "pipes for %s", command_line);
+        fail((int)GetLastError(), "make pipes for %s", command_line);
     SetHandleInformation(startup.hStdInput, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
 
     bool done = create_process(command, &startup, &started);
@@ -356,7 +356,7 @@ static int port_of_line(const char *line, const char *end)
     return port > 0 && port <= 65535 ? port : 0;
 }
 
-/* The wanted port if there is a line with it, otherwise that of the last line with any, or 0. */
+/* The wanted port if a line has it, otherwise the port of the last line that has one, or 0. */
 static int printed_port(struct capture *output, int wanted)
 {
     int port = 0;
@@ -428,7 +428,7 @@ bool running_under_wine(void)
     return GetProcAddress(GetModuleHandleA("ntdll.dll"), "wine_get_version") != NULL;
 }
 
-/* Reads a file of /proc, whose size is not known beforehand. Returns the length, 0: none. */
+/* Reads a file of /proc, whose size is not known beforehand. Returns the length; 0: none. */
 static size_t read_proc(const char *path, char *text, size_t size)
 {
     DWORD length = 0;
@@ -443,8 +443,9 @@ static size_t read_proc(const char *path, char *text, size_t size)
     return length;
 }
 
-/* The words of a command line with one space between, whether they come with quotes, or each with
- * its '\0' as in /proc; without letters beyond ASCII, which Windows and Linux write differently. */
+/* The words of a command line with one space between them, whether they come with quotes or, as in
+ * /proc, each with its '\0'; without letters beyond ASCII, which Windows and Linux write
+ * differently. */
 static void plain_words(const char *bytes, size_t length, char *words)
 {
     char *end = words;
@@ -464,7 +465,7 @@ static void plain_words(const char *bytes, size_t length, char *words)
 }
 
 /* The Linux process of a Windows process is the one whose command line ends with the same words:
- * other servers with nearly the same command line run beside it. */
+ * other servers with nearly the same command line run at the same time. */
 static int linux_process_id(const struct process *process)
 {
     char wanted[sizeof process->command_line];
@@ -503,7 +504,7 @@ static bool send_sigint(const struct process *process)
     memset(&startup, 0, sizeof startup);
     startup.cb = sizeof startup;
     snprintf(command, sizeof command, "\\\\?\\unix\\bin\\sh -c \"kill -INT %d\"", id);
-    /* For a Linux program Wine leaves the handles in started unset: there is nothing to close. */
+    /* For a Linux program Wine does not set the handles in started: there is nothing to close. */
     return CreateProcessA(NULL, command, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &started) != 0;
 }
 
@@ -562,7 +563,7 @@ static union {
     BOOL(WINAPI *process_cycles)(HANDLE, ULONG64 *);
 } query;
 
-/* What the system lists about a process. All zero if it lists nothing. */
+/* What the system lists about a process. All is zero if it lists nothing. */
 static struct system_process listed(DWORD process_id)
 {
     enum { SYSTEM_PROCESS_INFORMATION_CLASS = 5, LIST_SIZE = 4 * 1024 * 1024 };

@@ -1,15 +1,15 @@
 /*
- * replay.c - puts a run beside its source: one page of HTML, with everything in it.
+ * replay.c - shows a run next to its source: one HTML page that contains everything.
  *
  *     replay.exe [--cut] [--chapter CHAPTER] FOLDER SERVER_LOG [CLIENT_LOG ...] > replay.html
  *     replay.exe --find-chapter FOLDER
  *
  * Start it in the top folder. FOLDER has the server.c that ran, and perhaps a client.c. The text of
  * the lesson, and client.c if FOLDER has none, are those of CHAPTER. --cut says on the page that
- * the run did not end in order. --find-chapter prints the chapter from which FOLDER was copied, or
- * nothing if it cannot be told.
+ * the run did not end as it should. --find-chapter prints the chapter from which FOLDER was copied,
+ * or nothing if that is not known.
  *
- * The page is tools\replay.html; the run is put into it as JSON. It is data there and nothing else:
+ * The page is tools\replay.html; the run is put into it as JSON. There it is data and nothing else:
  * no text of a log, a source or a lesson can end the element that it is in.
  *
  * Exit status: 0, or 1 if a log cannot be read, is no narration, or is damaged; the message names
@@ -22,12 +22,12 @@
 #include <stdlib.h>
 
 enum {
-    MOST_EVENTS = 2000,                /* a page that one steps through by hand */
+    MOST_EVENTS = 2000,                /* a page that is stepped through by hand */
     MOST_BYTES_OF_EVENTS = 350 * 1024, /* these limits keep the page below a megabyte */
     MOST_BYTES_OF_SOURCE = 100 * 1024,
     MOST_BYTES_OF_LESSON = 80 * 1024,
     MOST_BYTES_OF_LINE = 400,
-    LINES_OF_A_CALL = 12 /* a narrate has fewer */
+    LINES_OF_A_CALL = 12 /* a call of narrate has fewer */
 };
 
 /* ---- files --------------------------------------------------------------------------------- */
@@ -72,7 +72,7 @@ static struct text read_text(const char *folder, const char *name)
     if (text.lines == NULL)
         fail(WSA_NOT_ENOUGH_MEMORY, "memory for %s", path);
     char *next = text.bytes;
-    while (*next != '\0') { /* a file with a zero in it ends there */
+    while (*next != '\0') { /* a file with a zero byte ends there */
         text.lines[text.count++] = next;
         size_t line_length = strcspn(next, "\r\n");
         char *end = next + line_length;
@@ -179,7 +179,7 @@ static size_t length_of_character(const char *c)
     return length;
 }
 
-/* Without < no tag and no comment can begin or end inside of the string. */
+/* Without < no tag and no comment can begin or end inside the string. */
 static void put_string(const char *text)
 {
     put("\"");
@@ -187,7 +187,7 @@ static void put_string(const char *text)
         size_t length = length_of_character(text);
         char escaped[8];
         if (length == 0)
-            put("\xef\xbf\xbd"); /* not UTF-8: the character for such bytes */
+            put("\xef\xbf\xbd"); /* not UTF-8: U+FFFD stands for such a byte */
         else if (*text == '"' || *text == '\\')
             put(*text == '"' ? "\\\"" : "\\\\");
         else if ((unsigned char)*text < ' ' || *text == '<' || *text == '\x7f') {
@@ -214,7 +214,7 @@ static const char *const source_names[SOURCES] = {"server.c", "client.c"};
 static struct text sources[SOURCES];
 static bool was_cut; /* the page does not show everything */
 
-/* The line on which the call of narrate begins; 0: none of these sources. Some compilers take the
+/* The line on which the call of narrate begins; 0: it is in neither source. Some compilers take the
  * last line of a call for its __LINE__, others the first. */
 static int line_of(const struct line *event, int *source)
 {
@@ -291,8 +291,8 @@ static bool calls(const char *code, const char *call)
     return false;
 }
 
-/* The line with the call that was narrated on a line: in the same function, or else the only one in
- * the source. 0: none. */
+/* The line with the call that a line narrates: in the same function, or else the only one in the
+ * source. 0: none. */
 static int line_of_call(const struct text *source, int number, const char *call)
 {
     int found = 0;
@@ -357,8 +357,8 @@ static int begin_of_comment(const struct text *source, int number)
 }
 
 /* Writes the names of the steps, or of the place, to which the line belongs: that of its function;
- * or that of the call's function, since a function that only looks at the outcome may have none; or
- * else, in a server, the nearest above: then it is told as near. */
+ * or that of the call's function, because a function that only looks at the outcome may have none;
+ * or else, in a server, the nearest one above, and then marked as near. */
 static void put_places(int source, int number, int call)
 {
     const struct text *text = &sources[source];
@@ -585,7 +585,7 @@ static double read_logs(int count, char **names)
             end = lines[line_count - 1].ms;
     }
     if (line_count == 0)
-        fail(0, "%s: nothing happened in it", names[0]);
+        fail(0, "%s: nothing happened in this run", names[0]);
     sort_lines();
     return end;
 }

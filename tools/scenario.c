@@ -4,9 +4,9 @@
  *     scenario.exe FOLDER [CLIENT_FOLDER]       for example build\ch21_event_select
  *
  * Starts the server of the chapter and two clients, the chapter's or those of another folder, and
- * is a third client itself, which speaks slowly. Leaves FOLDER\server.log, client_a.log and
+ * is a third client itself, one that sends slowly. Leaves FOLDER\server.log, client_a.log and
  * client_b.log, with the places in the source, for timeline.exe and replay.exe. Exit status: 0 if
- * every program ended as it should, else 1; then there is in the logs what has happened so far.
+ * every program ended as it should, otherwise 1; the logs then have what happened until then.
  */
 #include "process.h"
 #include "utf8.h"
@@ -25,7 +25,7 @@ static NORETURN void give_up(const char *what)
     fail(0, "%s", what);
 }
 
-/* The next program that is started writes this log. */
+/* The next program that is started will write this log. */
 static void choose_log(const char *folder, const char *name)
 {
     char path[NAME_SIZE];
@@ -34,7 +34,7 @@ static void choose_log(const char *folder, const char *name)
     SetEnvironmentVariableW(L"NARRATION_LOG", wide_text(path, wide, NAME_SIZE));
 }
 
-/* A log of an earlier run would be taken for one of this run if a program does not start. */
+/* Otherwise the log of an earlier run would be taken for this run's if a program does not start. */
 static void remove_log(const char *folder, const char *name)
 {
     char path[NAME_SIZE];
@@ -47,10 +47,14 @@ static void start_client(struct process *client, const char *folder, const char 
 {
     char command[400];
     snprintf(command, sizeof command, "\"%s\\client.exe\" 127.0.0.1 %s", folder, port);
-    if (!start_process(client, command, NULL, NULL))
+    if (!start_process(client, command, NULL, NULL)) {
+        char text[ERROR_TEXT_SIZE];
+        fprintf(stderr, "scenario: start %s\\client.exe: %s\n", folder,
+                error_text((int)GetLastError(), text));
         give_up("a client cannot be started");
+    }
     if (!wait_for_text(&client->error, "connected to ", PATIENCE_MS))
-        give_up("a client does not connect");
+        give_up("a client did not connect");
 }
 
 static SOCKET connect_slow_client(const char *port)
@@ -60,14 +64,18 @@ static SOCKET connect_slow_client(const char *port)
     address.sin_family = AF_INET;
     address.sin_port = htons((u_short)atoi(port));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (slow == INVALID_SOCKET || connect(slow, (struct sockaddr *)&address, sizeof address) != 0)
+    if (slow == INVALID_SOCKET || connect(slow, (struct sockaddr *)&address, sizeof address) != 0) {
+        char text[ERROR_TEXT_SIZE];
+        fprintf(stderr, "scenario: connect to 127.0.0.1:%s: %s\n", port,
+                error_text(WSAGetLastError(), text));
         give_up("the slow client cannot connect");
+    }
     DWORD patience = PATIENCE_MS;
     setsockopt(slow, SOL_SOCKET, SO_RCVTIMEO, (const char *)&patience, sizeof patience);
     return slow;
 }
 
-/* Says a word letter by letter, with pauses, and waits for the echo. Returns 0 if it came. */
+/* Sends a word letter by letter, with pauses, and waits for each echo. Returns 0 if all came. */
 static DWORD WINAPI talk_slowly(void *parameter)
 {
     const SOCKET slow = *(const SOCKET *)parameter;
@@ -87,7 +95,7 @@ static void say(struct process *client, const char *line, size_t length)
     size_t so_far = client->output.length;
     if (!write_input(client, line, length) ||
         !wait_for_length(&client->output, so_far + length, PATIENCE_MS))
-        give_up("an echo does not come back");
+        give_up("an echo did not come back");
 }
 
 static void end_client(struct process *client)
@@ -95,7 +103,7 @@ static void end_client(struct process *client)
     DWORD status = 1;
     write_input(client, "Q\n", 2);
     if (!wait_for_exit(client, PATIENCE_MS, &status) || status != 0)
-        give_up("a client does not end as it should");
+        give_up("a client did not end as it should");
 }
 
 int main(int argc, char **argv)
@@ -132,19 +140,19 @@ int main(int argc, char **argv)
     SOCKET slow = connect_slow_client(port);
     HANDLE slow_thread = CreateThread(NULL, 0, talk_slowly, &slow, 0, NULL);
     if (slow_thread == NULL)
-        give_up("no thread for the slow client");
+        give_up("a thread for the slow client cannot be started");
     say(&client_a, "hello\n", 6); /* these two are served meanwhile */
     say(&client_b, bytes, LONG_LINE);
     say(&client_a, "asynchronous\n", 13);
     WaitForSingleObject(slow_thread, INFINITE);
     if (!GetExitCodeThread(slow_thread, &status) || status != 0)
-        give_up("the slow client gets no echo");
+        give_up("the slow client got no echo");
     CloseHandle(slow_thread);
     end_client(&client_a);
     end_client(&client_b);
-    Sleep(50); /* the server learns that they are gone */
+    Sleep(50); /* so that the server learns that they are gone */
     if (!press_ctrl_c(&server) || !wait_for_exit(&server, PATIENCE_MS, &status) || status != 0)
-        give_up("the server does not stop as it should");
+        give_up("the server did not stop as it should");
     end_process(&client_a);
     end_process(&client_b);
     end_process(&server);

@@ -1,5 +1,5 @@
 /*
- * steps.c - the steps in which a server grows.
+ * steps.c - prints and writes the steps in which a server grows.
  *
  *     steps.exe list CHAPTER              what each step is about
  *     steps.exe print CHAPTER STEP        the source of a step
@@ -10,8 +10,8 @@
  * ... #endif  around the lines that not all of them have. Its first comment is not the server's: it
  * has a line " * Step 3: ..." for each step. The current folder must be the top of the repository.
  *
- * Exit status: 0; 1 if a file cannot be read or written, or would be overwritten although it has
- * been changed; 2 for a wrong command line.
+ * Exit status: 0; 1 if a file cannot be read or written, or has been changed and would be
+ * overwritten; 2 for a wrong command line.
  */
 #define _CRT_SECURE_NO_WARNINGS /* getenv */
 #include "../common/common.h"
@@ -34,7 +34,7 @@ static char chapter_path[PATH_SIZE];
 static struct text authored;
 static char *titles[MOST_STEPS + 1]; /* titles[1] is that of step 1 */
 static int step_count;
-static int first_line; /* of the server in authored, behind the first comment */
+static int first_line; /* of the server in authored, after the first comment */
 
 static int list_steps(const char *chapter);
 static int print_step(int step);
@@ -127,12 +127,12 @@ static int begin_step(const char *chapter, int step, const char *folder)
     if (GetFileAttributesW(wide_text(path, wide, PATH_SIZE)) != INVALID_FILE_ATTRIBUTES &&
         !is_unchanged(path)) {
         fprintf(stderr,
-                "steps: %s has been changed, and stays as it is. Another folder, for example:\n"
+                "steps: %s has been changed, and is not overwritten. Another folder, for example:\n"
                 "    %s step %s %d %s_new\n",
                 path, build, chapter, step, folder);
         return 1;
     }
-    CreateDirectoryW(wide_text(folder, wide, PATH_SIZE), NULL); /* it may be there already */
+    CreateDirectoryW(wide_text(folder, wide, PATH_SIZE), NULL); /* it may already exist */
     FILE *file = open_file(path, "wb");
     if (file == NULL)
         fail((int)GetLastError(), "write %s", path);
@@ -202,7 +202,7 @@ static void make_step(struct text *text, int step)
         bool met;
         if (strncmp(line, "#if ", 4) == 0 && is_condition(line + 4, step, &met)) {
             if (++depth == MOST_NESTED)
-                fail(0, "%s: line %d: too many #if in one another", chapter_path, i + 1);
+                fail(0, "%s: line %d: the #if are nested too deeply", chapter_path, i + 1);
             nested[depth].shown = nested[depth - 1].shown && met;
             nested[depth].ended = met;
         } else if (depth > 0 && strncmp(line, "#elif ", 6) == 0 &&
@@ -222,8 +222,8 @@ static void make_step(struct text *text, int step)
         fail(0, "%s: an #if has no #endif", chapter_path);
 }
 
-/* STEP >= 3, and also ==, < and <=, or two of them with && between: whether it is one of these, and
- * whether it is met. */
+/* A condition is STEP >= 3, also with ==, < or <=, or two of these with && between them. Returns
+ * whether line is one; *met is whether it is met. */
 static bool is_condition(const char *line, int step, bool *met)
 {
     char comparison[3];
@@ -245,8 +245,8 @@ static bool is_condition(const char *line, int step, bool *met)
 
 /* ---- what is new --------------------------------------------------------------------------- */
 
-/* The longest common subsequence of lines, by the textbook; script gets a letter for each line of
- * the result: '=' in both, '-' only in old, '+' only in new. Lines that go come first. */
+/* The longest common subsequence of lines, as in textbooks; script gets a sign for each line of the
+ * result: '=' in both, '-' only in old, '+' only in new. Removed lines come first. */
 static void show_diff(const struct text *old, const struct text *new)
 {
     static unsigned short common[MOST_LINES + 1][MOST_LINES + 1];
@@ -308,7 +308,7 @@ static void show_hunk(const struct text *old, const struct text *new, const char
     }
 }
 
-/* The first line of the function, or of the type, that the line is in or behind. */
+/* The first line of the function, or of the type, that the line is in or follows. */
 static const char *function_before(const struct text *text, int line, int *length)
 {
     while (line-- > 0) {
@@ -348,8 +348,7 @@ static bool is_unchanged(const char *path)
     return false;
 }
 
-/* All of it, without what Windows may put before a line feed, and '\0'. It lives until the program
- * ends. */
+/* The whole file, without carriage returns, followed by '\0'. It lives until the program ends. */
 static char *read_file(const char *path)
 {
     enum { MOST_BYTES = 200 * 1024 };

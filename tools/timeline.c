@@ -1,5 +1,5 @@
 /*
- * timeline.c - draws a run: reads the narration of a server and of its clients, writes an SVG.
+ * timeline.c - draws a run: reads the narration of a server and its clients, writes an SVG.
  *
  *     server.exe 9190 > server.log
  *     client.exe 127.0.0.1 9190 < lines.txt 2> client.log
@@ -10,8 +10,8 @@
  * that it is complete. Whatever is open at the end of a log is drawn open.
  *
  * Lines that do not begin with a time are no narration (the address, the summary, echoes) and are
- * passed over. Exit status: 0, or 1 if a log cannot be read, is no narration, or is damaged behind
- * the time; the message names the line.
+ * skipped. Exit status: 0, or 1 if a log cannot be read, is no narration, or is damaged behind the
+ * time; the message names the line.
  */
 #define _CRT_SECURE_NO_WARNINGS /* cl.exe would rather have fopen_s, which not every compiler has */
 #include "operations.h"
@@ -20,7 +20,7 @@
 #include <stdlib.h>
 
 enum {
-    DRAWN_LINES = 400, /* more would be unreadable, and are cut off */
+    DRAWN_LINES = 400, /* more would be unreadable: they are cut off */
 
     WIDTH = 1000,
     LEFT = 190, /* where time begins */
@@ -32,7 +32,7 @@ enum {
 
 /* ---- the picture --------------------------------------------------------------------------- */
 
-/* A page of its own: a browser shows text for the dark on white otherwise. */
+/* It has a background: otherwise a browser shows the light text of the dark scheme on white. */
 static const char style[] =
     ".page { fill: #ffffff }\n"
     "text { font: 12px system-ui, 'Segoe UI', 'Malgun Gothic', sans-serif; fill: #1f2328 }\n"
@@ -75,8 +75,8 @@ static bool is_connect(const struct line *line)
            (strcmp(line->call, "AcceptEx") == 0 && line->client != 0);
 }
 
-/* From the first line that is about a client (from the last connect, if that is wanted) to the last
- * one: before and after it the server only waits. */
+/* From the first line that is about a client (with --connected, from the last connect) to the last
+ * one: before and after them the server only waits. */
 static void choose_time(bool from_last_connect)
 {
     int first = 0, last = line_count - 1;
@@ -92,11 +92,11 @@ static void choose_time(bool from_last_connect)
     first_ms = lines[first].ms - margin;
     last_ms = lines[last].ms + margin;
     if (last_ms - first_ms > LONGEST_MS)
-        fail(0, "%s: the lines lie more than a day apart: are the logs of one run?",
+        fail(0, "%s: its lines are more than a day apart: are the logs from one run?",
              first_log_name);
 }
 
-/* More lines than can be read are cut off. */
+/* A longer run is cut off: it could not be read in the picture. */
 static void cut_off_the_rest(void)
 {
     int inside = 0;
@@ -109,7 +109,7 @@ static void cut_off_the_rest(void)
     }
 }
 
-/* What is outside of that time is drawn at its edge. */
+/* What is outside that time is drawn at its edge. */
 static double x_of(double ms)
 {
     double inside = ms < first_ms ? first_ms : ms > last_ms ? last_ms : ms;
@@ -148,7 +148,7 @@ static int compare_lanes(const void *left, const void *right)
     return a->client != b->client ? a->client - b->client : (int)(a - b);
 }
 
-/* Whether something is drawn on the lane: many a thread only starts the others. */
+/* Whether something is drawn on the lane: some threads only start the others. */
 static bool lane_is_used(int lane)
 {
     for (int i = 0; i < shape_count; i++) {
@@ -179,7 +179,7 @@ static void print_shape(const struct shape *shape, double y)
 {
     double x = x_of(shape->from), width = x_of(shape->to) - x;
     const char *name = kind_names[shape->kind];
-    /* A receive lies above a send, because both may be in progress at the same time. */
+    /* A receive is above a send, because both may be in progress at the same time. */
     double top = shape->kind == SEND ? y + BAR / 2.0 : y;
     double height = shape->kind == SEND || shape->kind == RECEIVE ? BAR / 2.0 : BAR;
     if (shape->to < first_ms || shape->from > last_ms)
@@ -219,7 +219,7 @@ static void print_labels(int lane, double y)
 static void print_legend(double y)
 {
     static const char *const words[] = {"waits",   "other work", "a call",
-                                        "receive", "send",       "the program is told"};
+                                        "receive", "send",       "the program is notified"};
     double x = LEFT;
     for (int i = WAIT; i <= TOLD; i++) {
         if (i == TOLD)
@@ -274,7 +274,7 @@ static void print_picture(void)
     for (int i = 0; i < used; i++) {
         double y = TOP + LANE * i + 10;
         print_lane(&lanes[order[i]], y);
-        for (int j = 0; j < shape_count; j++) { /* marks lie over bars */
+        for (int j = 0; j < shape_count; j++) { /* marks are drawn over bars */
             if (shapes[j].lane == order[i] && shapes[j].kind != TOLD)
                 print_shape(&shapes[j], y);
         }
@@ -312,7 +312,7 @@ int main(int argc, char **argv)
     for (int i = first_log; i < argc; i++)
         read_log(argv[i], i - first_log, argc - first_log, REFUSE_LONG_LOG);
     if (line_count == 0)
-        fail(0, "%s: nothing happened in it", argv[first_log]);
+        fail(0, "%s: nothing happened in this run", argv[first_log]);
     sort_lines();
     choose_time(from_last_connect);
     cut_off_the_rest();

@@ -80,7 +80,7 @@ FILE *open_file(const char *name, const char *mode)
                     mode[0] == 'w' ? _SH_DENYWR : _SH_DENYNO);
 }
 
-/* To a console, in pieces that it takes, none of which tears a character of two units. */
+/* To a console, in pieces that it accepts, none of which splits a character of two units. */
 static void write_to_console(HANDLE console, const char *text)
 {
     enum { PIECE = 4000 };

@@ -462,7 +462,7 @@ static bool take_packet(void)
     narrate(0, "GetQueuedCompletionStatus", "a packet: %lu bytes%s", bytes,
 #else
     narrate(0, "GetQueuedCompletionStatus", "a packet of %s%s",
-            key == STOP       ? "the stop"
+            key == STOP       ? "the shutdown"
             : key == LISTENER ? "the listener"
                               : "a client",
 #endif

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # broken_test.sh - proves that the verifier catches broken servers: each patch of tests/verifier/broken is
 # applied to its chapter, and the verified server fails the check that the patch names, with the rule that it
-# names. Where a kind of unkindness is needed for that, the broken server passes without it, and the unbroken
-# one passes with it. The last line: N passed, N failed. Started by build.sh test all, which has built the checks.
+# names. Where that takes a kind of unkindness, the broken server passes without it, and the unbroken one
+# passes with it. The last line: N passed, N failed. Started by build.sh test all, which has built the checks.
 #
 # The first lines of a patch:
 #     # chapter: the folder of the server
 #     # what: what the broken server does
 #     # caught: check "WORD", or: rule N, check "WORD" (WORD selects one check, as --only does)
 #     # kind: none: the verifier is strict, and not unkind; or: a kind of unkindness.h, seed N; or the same with
-#       ", likelier": now and then the server is caught without it, too
+#       ", likelier": now and then the server is caught even without it
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 group=broken
@@ -26,7 +26,7 @@ cp "$source_root/build/tests/check.exe" build/tests/
 compile=(x86_64-w64-mingw32-gcc -std=c11 -O2 -g -include tests/verifier/verifier.h)
 precompile() { "${compile[@]:0:4}" -x c-header tests/verifier/verifier.h -o tests/verifier/verifier.h.gch; }
 
-# background COMMAND ...: beside others, but not too many.
+# background COMMAND ...: runs it alongside others, but not too many.
 background() {
     while [ "$(jobs -rp | wc -l)" -ge 6 ]; do
         wait -n
@@ -37,8 +37,8 @@ background() {
 # header NAME FIELD: a line at the beginning of the patch.
 header() { sed -nE "/^---/q; s/^# $2: //p" "tests/verifier/broken/$1.patch"; }
 
-# link_server FOLDER: build/FOLDER/server.exe of FOLDER/server.c; a source of common that FOLDER has takes the
-# place of the one that all have.
+# link_server FOLDER: makes build/FOLDER/server.exe from FOLDER/server.c; a source of common that FOLDER has takes
+# the place of the shared one.
 link_server() {
     local source objects=()
     for source in build/verified/*.o; do
@@ -48,7 +48,7 @@ link_server() {
     "${compile[@]}" -Icommon "$1"/*.c "${objects[@]}" -o "build/$1/server.exe" -lws2_32
 }
 
-# break_server NAME: the same of the chapter with the patch, in a folder of that name.
+# break_server NAME: the same for the chapter with the patch, in a folder of that name.
 break_server() {
     local chapter file
     chapter=$(header "$1" chapter)
@@ -58,14 +58,14 @@ break_server() {
     link_server "$1"
 }
 
-# check_server FOLDER WORD SEED [KIND]: what check.exe says.
+# check_server FOLDER WORD SEED [KIND]: prints what check.exe says.
 check_server() {
     VERIFIER_UNKIND=${4-} timeout 100 wine build/tests/check.exe --seed "$3" --program server --only "$2" "build\\$1" \
         2>/dev/null | tr -d '\r'
 }
 
 # passes FOLDER WORD SEED KIND: whether the server can pass the check; said is what check.exe says. On a busy machine
-# a server may be so late that what the unkindness brings about happens by itself.
+# a server may be so late that what the unkindness brings about happens without it.
 passes() {
     for _ in 1 2 3; do
         said=$(check_server "$@")
@@ -74,7 +74,7 @@ passes() {
     return 1
 }
 
-# proof NAME: prints what is not as the patch says.
+# proof NAME: prints what is different from what the patch says.
 proof() {
     local caught word rule kind seed likelier said next
     caught=$(header "$1" caught)
@@ -87,10 +87,10 @@ proof() {
         [[ ! $said =~ ^(FAIL|TIMEOUT|RULE|CRASH) && $kind != none ]] || break
     done
     [[ $said =~ ^(FAIL|TIMEOUT|RULE|CRASH) ]] || echo "it is not caught: $said"
-    [ -z "$rule" ] || [[ $said == *"RULE $rule:"* ]] || echo "without a word of rule $rule: $said"
+    [ -z "$rule" ] || [[ $said == *"RULE $rule:"* ]] || echo "it is caught, but rule $rule is not reported: $said"
     [ "$kind" != none ] || return
-    [ -n "$likelier" ] || passes "$1" "$word" 0 "$kind" || echo "it is caught without $kind, too: $said"
-    passes "$(header "$1" chapter)" "$word" "$seed" "$kind" || echo "so is the server that is not broken: $said"
+    [ -n "$likelier" ] || passes "$1" "$word" 0 "$kind" || echo "it is caught even without $kind: $said"
+    passes "$(header "$1" chapter)" "$word" "$seed" "$kind" || echo "the server that is not broken is caught as well: $said"
 }
 
 report "the verifier compiles" "$(precompile 2>&1)"
@@ -120,9 +120,9 @@ wait
 for name in "${names[@]}"; do
     report "$name: $(header "$name" what)" "$(cat "$scratch/$name.build" "$scratch/$name.proof" 2>/dev/null)"
 done
-report "for each kind of unkindness there is a server that falls for it" "$(
+report "for each kind of unkindness there is a server that it breaks" "$(
     for kind in $(sed -n '/kind_names\[KINDS\] = {/,/};/p' tests/verifier/unkindness.h | grep -oE '"[a-z_]+"' | tr -d '"'); do
-        grep -qE "^# kind: $kind, seed [1-9]" tests/verifier/broken/*.patch || echo "none for $kind"
+        grep -qE "^# kind: $kind, seed [1-9]" tests/verifier/broken/*.patch || echo "there is none for $kind"
     done
 )"
 print_counts

@@ -4,8 +4,8 @@
 
 FOLDER has a folder for each run, named after its chapter: replay.html and the logs from which it
 was made; and hostile/replay.html with hostile.txt, its source. AXE is axe.min.js, if there is one.
-Prints "NAME<tab>PROBLEM" for each check; an empty problem is a pass. Uses Debian's chromedriver, to
-which one speaks HTTP and JSON.
+Prints "NAME<tab>PROBLEM" for each check; an empty problem is a pass. Uses Debian's chromedriver, which
+is controlled with JSON over HTTP.
 """
 
 import json
@@ -97,7 +97,7 @@ def read_logs(folder):
     return [line for _, _, line in sorted(lines)]
 
 
-# Steps through a page by its button, or goes to some moments by its slider, and tells what each of them shows.
+# Steps through a page by its button, or goes to some moments by its slider, and returns what each of them shows.
 WALK = """
 const seen = [];
 const next = document.getElementById("next"), slider = document.getElementById("slider"), moments = arguments[0];
@@ -125,7 +125,7 @@ for (;;) {
 }
 """
 
-# The contrast of each visible text with what lies behind it, as WCAG computes it.
+# The contrast of each visible text with what is behind it, as WCAG computes it.
 CONTRAST = """
 const light = (color) => {
     const parts = color.match(/[\\d.]+/g).map(Number);
@@ -191,7 +191,7 @@ def problem_of_walk(seen, log):
         if "narrate" not in shown["text"]:
             return where + "the marked line does not narrate: " + shown["text"]
         if what not in shown["narrated"] or str(thread) not in shown["words"]:
-            return where + "it is told as " + shown["words"] + " / " + shown["narrated"]
+            return where + "it is shown as " + shown["words"] + " / " + shown["narrated"]
         if client and f"client {client}" not in shown["words"]:
             return where + f"client {client} is not named: " + shown["words"]
         plain = call.lower()
@@ -372,7 +372,7 @@ def the_lesson_belongs_to_the_line(browser, folder):
 
 @check
 def the_questions_of_a_student(browser, folder):
-    """Chapter 23: who took the packet of client 2's first receive, what was in progress at the stop, what began it?"""
+    """Chapter 23: who took the packet of client 2's first receive, what was in progress at the shutdown, what began it?"""
     log = read_logs(f"{folder}/ch23_iocp")
     seen = walk(browser, folder, "ch23_iocp")
     result = next(moment for moment, line in enumerate(log) if line[2] == 2 and line[3] == "WSAGetOverlappedResult")
@@ -381,11 +381,11 @@ def the_questions_of_a_student(browser, folder):
     words = seen[packet]["words"]
     if f"Thread {log[result][1]} of the server, client 2: " not in words:
         return "the packet of client 2: " + words
-    stop = next(moment for moment, line in enumerate(log) if "packet of the stop" in line[4])
+    stop = next(moment for moment, line in enumerate(log) if "packet of the shutdown" in line[4])
     begun = max(moment for moment, line in enumerate(log[:stop]) if re.match(r"\d+ begun", line[4]))
     row = next((row for row in seen[stop]["states"].splitlines() if "accepts" in row), "")
     if f"#{begun + 1} server.c:" not in seen[stop]["states"] or not re.search(r"accepts\s+\d+", row):
-        return "in progress at the stop: " + seen[stop]["states"]
+        return "in progress at the shutdown: " + seen[stop]["states"]
     return ""
 
 
@@ -446,7 +446,7 @@ def at_1000_pixels_and_on_paper(browser, folder):
     browser.command("Emulation.setEmulatedMedia", media="")
     return "" if print_state == ["none", 0, True, True] else (
         f"on paper: controls {print_state[0]}, {print_state[1]} pixels of source cut off, "
-        f"lanes beside their names: {print_state[2]}, the timeline fits: {print_state[3]}")
+        f"lanes next to their names: {print_state[2]}, the timeline fits: {print_state[3]}")
 
 
 @check
@@ -528,7 +528,7 @@ def main():
             try:
                 check_it(browser)
             finally:
-                browser.close()  # or else chromium goes on without its driver
+                browser.close()  # otherwise chromium keeps running without its driver
     finally:
         driver.terminate()
         driver.wait()

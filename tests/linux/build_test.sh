@@ -30,7 +30,7 @@ in_wine() {
     (root=$copy && source tests/linux/environment.sh && wine "$@")
 }
 
-# Each source that the command lines name, once.
+# The command lines must name each source once.
 compiled_twice() {
     ./build.sh gcc strict >build.log 2>&1 </dev/null || cat build.log
     grep -oE '[a-z0-9_]+\\[a-z_*]+\.c' build.log | sort | uniq -d
@@ -64,8 +64,8 @@ done
 expect "a folder with two slashes at its end" 0 "Built" ./build.sh gcc 'ch21_event_select\\'
 mkdir "$scratch/elsewhere"
 cp ch21_event_select/server.c "$scratch/elsewhere/"
-expect "a folder elsewhere" 2 "a chapter is a folder beside common" ./build.sh '..\elsewhere'
-expect "two verbs" 2 "one at a time" ./build.sh demo check
+expect "a folder elsewhere" 2 "a chapter is a folder next to common" ./build.sh '..\elsewhere'
+expect "two verbs" 2 "only one verb at a time" ./build.sh demo check
 expect "check: an exercise that does not exist" 2 '"NONSENSE" is neither' ./build.sh check ch21 NONSENSE
 expect "check: an exercise of which folder?" 2 "UPPER of which folder?" ./build.sh check UPPER
 expect "hint: a number without a hint" 2 "no hint 9" ./build.sh hint ch21 upper 9
@@ -89,13 +89,13 @@ expect "a chapter under any name, gcc" 0 '"build\my copy\server.exe"' ./build.sh
 expect "a chapter under any name, cl" 0 '"build\my copy\server.exe"' ./build.sh cl "my copy"
 expect "demo of a chapter under any name" 0 "0 operations pending" ./build.sh cl demo "my copy"
 ./build.sh gcc check ch21 UPPER >/dev/null 2>&1 # not the check.exe of build.sh test, which has all checks
-expect "checks of a chapter under any name, beside another" 0 "3 passed, 0 failed" \
+expect "checks of a chapter under any name, together with another" 0 "3 passed, 0 failed" \
     in_wine 'build\tests\check.exe' --only "one byte" 'build\my copy' 'build\ch21_event_select'
 expect "two exercises in one command" 1 "FRAME: " ./build.sh gcc check "my copy" UPPER FRAME
 expect "hint of a folder with a space: the next command has quotes" 0 'hint "my copy" UPPER 2' ./build.sh hint "my copy" UPPER
 rm -r ch19_first "my copy"
 
-# Names that a Korean student's Explorer makes, and others.
+# Names that the Explorer of a Korean student gives, and others.
 for name in 숙제 'ch21_event_select - 복사본' 'R&D' "it's (1)" 'a^b=c;d,e!'; do
     mkdir "$name"
     cp ch21_event_select/*.c "$name/"
@@ -111,8 +111,8 @@ cp ch21_event_select/*.c odd/
 cp odd/server.c "odd/my server.c"
 cp odd/server.c "odd/server - 복사본.c"
 echo 'int not_a_program;' >odd/queue.c
-expect "sources with odd names are passed over, and said" 0 '"my server.c" in "odd" is passed over' ./build.sh gcc odd
-expect "a source without main is passed over, and said" 0 '"queue.c" in "odd" is passed over: it has no main' ./build.sh gcc odd
+expect "sources with odd names are skipped, with a message" 0 '"my server.c" in "odd" is skipped' ./build.sh gcc odd
+expect "a source without main is skipped, with a message" 0 '"queue.c" in "odd" is skipped: it has no main' ./build.sh gcc odd
 expect "neither has become a program" 0 "" test "$(ls build/odd)" = "$(printf '%s\n' client.exe select_server.exe server.exe)"
 rm -r odd build/odd
 
@@ -125,14 +125,14 @@ expect "nothing shared is compiled again" 1 "" grep -F 'common\error.c' <(./buil
 touch common/common.h
 expect "after a change it is" 0 'common\error.c' grep -F 'common\error.c' <(./build.sh gcc ch21)
 touch -d 2020-01-01 common/error.c
-expect "after a change to an older one, too" 0 'common\error.c' grep -F 'common\error.c' <(./build.sh gcc ch21)
+expect "after a change to an older one, it is as well" 0 'common\error.c' grep -F 'common\error.c' <(./build.sh gcc ch21)
 echo 'int added;' >common/added.c
 ./build.sh gcc ch21 >/dev/null 2>&1 </dev/null
 rm common/added.c
-expect "after one was removed, too" 0 'common\error.c' grep -F 'common\error.c' <(./build.sh gcc ch21)
+expect "after one was removed, it is as well" 0 'common\error.c' grep -F 'common\error.c' <(./build.sh gcc ch21)
 expect "run knows it as well" 0 'common\error.c' run_after_change
 
-# Three checks at a time, each in a folder of its own.
+# Three checks at the same time, each in its own folder.
 checks_at_once() {
     local run runs=()
     mkdir -p other third
@@ -159,9 +159,9 @@ expect "build.bat alone says what is missing" 1 "unpack the whole ZIP first" in_
 rm -r zip
 mkdir "$scratch/50% off"
 cp -r build.sh build.bat common tests "$scratch/50% off/"
-expect "a folder with % in its name: a clear word" 1 "Wine's cmd cannot work in a folder with %" "$scratch/50% off/build.sh" help
+expect "a folder with % in its name: a clear message" 1 "Wine's cmd cannot work in a folder with %" "$scratch/50% off/build.sh" help
 
-# One round of bench's program; then with a server that echoes the wrong bytes.
+# One round of bench.exe; then one with a server that echoes wrong bytes.
 bench() {
     in_wine 'build\tools\bench.exe' --rounds 1 'build\bench.csv' 'build\ch23_iocp\load_client.exe' "$@" &&
         cut -d, -f1-5 build/bench.csv
@@ -192,7 +192,7 @@ rm -r ch19_second
 
 # ---- compilers and programs that are not as they should be ----------------------------------------
 
-# fake NAME CODE: a program for Windows that does what the C code says.
+# fake NAME CODE: makes a program for Windows from the C code.
 fake() {
     printf '#include <stdio.h>\n#include <string.h>\nint main(int argc, char **argv)\n{\n%s\n}\n' "$2" >fake.c
     x86_64-w64-mingw32-gcc -Wno-unused fake.c -o "$1" && rm fake.c
@@ -205,23 +205,23 @@ expect "a compiler that crashes: status 1" 1 "" ./build.sh gcc ch21
 fake build/linux/bin/gcc.exe "$crash"
 expect "a compiler that cannot start is not chosen" 1 "no gcc that can be used was found" ./build.sh gcc ch21
 fake build/linux/bin/gcc.exe 'puts(strcmp(argv[1], "-dumpversion") == 0 ? "6.3.0" : "mingw32"); return 0;'
-expect "a gcc that is not MinGW-w64 is passed over" 1 "it is not MinGW-w64, but compiles for mingw32" ./build.sh gcc ch21
+expect "a gcc that is not MinGW-w64 is skipped" 1 "it is not MinGW-w64, but compiles for mingw32" ./build.sh gcc ch21
 rm build/linux/bin/cl.exe
-expect "and the next compiler is taken" 0 "Built in the folder build, with clang." ./build.sh ch21
+expect "and the next compiler is used" 0 "Built in the folder build, with clang." ./build.sh ch21
 rm build/linux/bin/clang.exe build/tools/homework.exe
-expect "no compiler: which ones there are" 1 "w64devkit" ./build.sh ch21
+expect "no compiler: which ones would do" 1 "w64devkit" ./build.sh ch21
 expect "hint without a compiler says so" 1 "there is no C compiler" ./build.sh hint ch21 UPPER
 cp saved/*.exe build/linux/bin/
 rm -r saved
-# without_include: what a cl in PATH lacks that no Developer Command Prompt has prepared.
+# without_include: INCLUDE is what a cl in PATH lacks outside a Developer Command Prompt.
 without_include() { (root=$copy && source tests/linux/environment.sh && unset INCLUDE && wine cmd /c build.bat "$@"); }
 with_tools() { (root=$copy && source tests/linux/environment.sh && export VCToolsVersion=$1 && shift && wine cmd /c build.bat "$@"); }
-expect "cl without INCLUDE is passed over" 1 "INCLUDE is not set" without_include cl ch21
-expect "and gcc is taken" 0 "with gcc." without_include ch21
-expect "an old cl is passed over" 1 "older than that of Visual Studio 2019 16.8" with_tools 14.16.27023 cl ch21
+expect "cl without INCLUDE is skipped" 1 "INCLUDE is not set" without_include cl ch21
+expect "and gcc is used" 0 "with gcc." without_include ch21
+expect "an old cl is skipped" 1 "older than that of Visual Studio 2019 16.8" with_tools 14.16.27023 cl ch21
 expect "the oldest cl that will do" 0 "with cl." with_tools 14.28.29910 cl ch21
 
-# Each of our own programs is kept while its sources are the same, so that one that crashes is started.
+# Each of our own programs is kept while its sources are the same, so one that crashes takes its place.
 ./build.sh gcc demo ch21 >/dev/null 2>&1 </dev/null
 fake build/tools/demo.exe "$crash"
 expect "a demo that crashes: status 1" 1 "" ./build.sh gcc demo ch21
@@ -232,7 +232,7 @@ expect "notes that crash are a failure" 0 "" crashed_notes
 ./build.sh gcc strict check ch21 UPPER >/dev/null 2>&1 </dev/null
 fake build/tests/check.exe "$crash"
 expect "checks that crash are a failure of test" 1 "" ./build.sh gcc test ch21
-touch tests/check.c # makes it anew
+touch tests/check.c # so that it is made again
 
 # start_server ARGUMENT ...: starts it as a reader does; $server is its process.
 start_server() {
@@ -244,7 +244,7 @@ start_server() {
     done
 }
 
-# Ctrl+C reaches the program, not the shell around it, and the program stops in order.
+# Ctrl+C reaches the program, not the shell around it, and the program shuts down in order.
 stop_server() {
     start_server 0
     kill -INT $server
@@ -253,7 +253,7 @@ stop_server() {
     cat server.log
     return $status
 }
-expect "run: Ctrl+C stops the server in order" 0 "0 operations pending" stop_server
+expect "run: Ctrl+C shuts the server down in order" 0 "0 operations pending" stop_server
 
 # A file goes through the client unchanged.
 head -c 300000 /dev/urandom | tr -d Q >file
@@ -268,7 +268,7 @@ send_file() {
 expect "client < file gives the file" 0 "" send_file
 
 # build.sh test runs the test of the documents at the same time, with the Wine that clean stops: here
-# it gets one of its own.
+# it gets its own.
 rm build/linux/prefix
 cp -r "$source_root/build/linux/prefix" build/linux/
 expect "clean" 0 "" env -u WINE_IS_RUNNING ./build.sh clean

@@ -23,7 +23,7 @@ IFS=
 # shellcheck disable=SC2206 # the expansion is meant
 arguments=(${@//\\//})
 
-# "strict" compiles as without it, and then looks whether there was a warning: so both use the same cache.
+# With "strict" it compiles as without, and then looks for a warning: so both use the same cache.
 export WARNINGS_ARE_ERRORS=
 for i in "${!arguments[@]}"; do
     case ${arguments[i]} in
@@ -41,7 +41,7 @@ compile_one() {
     output=$("$@" 2>&1)
     status=$?
     if [ -z "$output" ] && { [ $status != 0 ] || [ ! -e "$object" ]; }; then
-        output=$("$@" 2>&1) # a failure without a word is not the source's: once more
+        output=$("$@" 2>&1) # a failure without a message is not the fault of the source: once more
         status=$?
     fi
     [ -z "$output" ] || echo "$output" >&2
@@ -57,8 +57,8 @@ object_name() {
 }
 export -f object_name
 
-# compile_and_link COMPILER ...: each source by itself, on all processors, and then the link: Windows'
-# headers are long, and one source after the other takes twice the time. cl's options begin with /: /Fe names the
+# compile_and_link COMPILER ...: compiles each source separately, on all processors, and then links: Windows'
+# headers are long, and one source after the other takes twice as long. cl's options begin with /: /Fe names the
 # program (its default is the first source), /Fo is where objects stay, which are kept after /c only.
 compile_and_link() {
     local word sources=() others=() linked=() first compile_only='' status

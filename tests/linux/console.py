@@ -1,8 +1,8 @@
-"""console.py SESSION PROGRAM - a client at a console: types into it, and plays its server.
+"""console.py SESSION PROGRAM - a client at a console: types into it, and plays the server.
 
 The console is Wine's, on a pseudo-terminal. The server answers a line with other text of the same
-length, so that what is on the screen cannot be what was typed. What is wrong is printed; nothing
-is a pass. Used by console_test.sh; the session batch by grade_test.sh.
+length, so that what is on the screen cannot be what was typed. What is wrong is printed; no output
+means a pass. Used by console_test.sh; the session batch by grade_test.sh.
 """
 import fcntl
 import os
@@ -51,7 +51,7 @@ class Server:
         if not self.one_by_one or len(answer) > 100:
             connection.sendall(answer)
             return
-        for byte in answer:  # a piece of its own for each byte of a letter
+        for byte in answer:  # each byte of a letter in its own piece
             connection.sendall(bytes([byte]))
             time.sleep(0.01)
 
@@ -66,7 +66,7 @@ def prepare_terminal():
 
 
 class Client:
-    """A client at a console of its own."""
+    """A client at its own console."""
 
     def __init__(self, *command):
         self.end = time.monotonic() + LIMIT
@@ -88,7 +88,7 @@ class Client:
         return piece != b""
 
     def screen(self):
-        """What was printed: without blanks, since Wine moves the cursor instead of printing one."""
+        """What was printed: without spaces, because Wine moves the cursor instead of printing one."""
         text = re.sub(rb"\x1b(\[[?0-9;]*[A-Za-z]|\][^\x07]*\x07|[=>])", b"", self.bytes)
         return re.sub(r"\s", "", text.decode("utf-8", "replace"))
 
@@ -154,7 +154,7 @@ def letters(program):
 
 
 def long_line(program):
-    """A line that is longer than the client's buffer: no pair of units is torn."""
+    """A line that is longer than the client's buffer: no pair of units is split."""
     line = "a" + "😀" * 2300
     server = Server({}, one_by_one=False)
     client = Client(program, "--quiet", "127.0.0.1", str(server.port))
@@ -197,14 +197,14 @@ def control_c(program):
     expect_on_screen(client, "halfaline")
     client.type(CONTROL_C)
     if client.status() is None:
-        print("Ctrl+C does not end it")
+        print("Ctrl+C does not end the client")
     if "SD_SEND" in client.screen():
-        print("Ctrl+C is taken for the end of input")
+        print("the client takes Ctrl+C for the end of its input")
     expect("bytes at the server", b"", server.wire)
 
 
 def batch(program):
-    """Prints the screen of a batch file that asks for nothing, without blanks."""
+    """Prints the screen of a batch file that asks for nothing, without spaces."""
     client = Client("cmd", "/c", program)
     expect("exit status", 0, client.status())
     print(client.screen())

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # console_test.sh - what a client does at a console: it types into each of the four (console.py), on Wine's
-# console in a pseudo-terminal. The checks of build.bat test give a client its lines through a pipe. What
-# Wine's console does not do, a console of Windows has to show: there Ctrl+C also ends the read
-# in which the client waits. The last line: N passed, N failed.
+# console in a pseudo-terminal. The checks of build.bat test give a client its lines through a pipe. One thing
+# can be seen only at a console of Windows, because Wine's does not do it: Ctrl+C also ends the read in which
+# the client waits. The last line: N passed, N failed.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 root=$PWD
@@ -38,5 +38,5 @@ for chapter in "${chapters[@]}"; do
     report "$chapter: Ctrl+C ends it, and sends nothing" "$(cat "$scratch/control_c.$chapter")"
 done
 report "an empty write into a pipe is not the end" "$(cat "$scratch/empty_write")"
-report "a line longer than the buffer, of letters of two units" "$(cat "$scratch/long_line")"
+report "a line longer than the buffer, made of letters of two units" "$(cat "$scratch/long_line")"
 print_counts

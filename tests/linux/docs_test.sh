@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # docs_test.sh - checks the documents like code: both languages have the same headings, blocks and
-# links; links lead somewhere; every command is run; every excerpt stands in the code; the steps of
+# links; links lead somewhere; every command is run; every excerpt is in the code; the steps of
 # lesson and code agree. The last line: N passed, N failed. Started by build.sh test.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 group=docs
 source tests/linux/report.sh
-# In a copy: the commands of the documents make folders.
+# In a copy, because the commands of the documents make folders.
 copy_repository "$scratch/copy"
 cd "$scratch/copy" || exit 1
 shorten_exercises
@@ -70,10 +70,10 @@ for map in course/textbook.md course/textbook.ko.md; do
     )"
 done
 
-# Every run of lines of a C block must stand in one of the chapter's sources, as it is.
+# Every run of lines of a C block must appear in one of the chapter's sources, unchanged.
 for lesson in ch*/README.md; do
     folder=$(dirname "$lesson")
-    report "$lesson: the excerpts stand in the code" "$(
+    report "$lesson: the excerpts are in the code" "$(
         awk -v base="$scratch/excerpt." '/^```/ { inside = !inside && $0 == "```c"; if (inside) n++; next }
             inside { print > (base n) }' <(without_steps "$lesson")
         for excerpt in "$scratch"/excerpt.*; do
@@ -91,7 +91,7 @@ for lesson in ch*/README.md; do
             <(grep -ohE 'Step [0-9]+-[0-9]+' "$folder"/*.c | sort -uV)
         diff <(sed -nE 's/^### Place ([A-Z]): .*/\1/p' "$lesson") \
             <(grep -ohE '/\* [A-Z]: ' "$folder"/*client.c | grep -oE '[A-Z]' | sort)
-        # A step need not have a comment, but a comment has its step.
+        # A step need not have a comment, but a comment must have its step.
         comm -13 <(grep -oE '^### Step [0-9]:' "$lesson" | grep -oE '[0-9]' | sort -u) \
             <(grep -ohE 'Step [0-9]:' "$folder"/server.c | grep -oE '[0-9]' | sort -u)
     )"
@@ -114,8 +114,8 @@ for document in "$rules" "${rules%.md}.ko.md"; do
             <(awk '/^### Rule/ { rule = $3; sub(/:/, "", rule) } /^## / { rule = "" } /^```c$/ { print rule }' "$document")
     )"
 done
-# A case is a function with its name in the table, and what is between it and the case before.
-report "$rules: the examples stand in rules.c, in a case of their rule" "$(
+# A case is a function with its name in the table, and what comes between it and the case before.
+report "$rules: the examples are in rules.c, in a case of their rule" "$(
     perl -0777 -ne '
         my $all = $_; my %rule;
         $rule{$1} = $2 while $all =~ /\{CASE\((\w+)\), (\d+),/g;
@@ -138,7 +138,7 @@ report "$rules: the examples stand in rules.c, in a case of their rule" "$(
     done
 )"
 
-# What changed against the last chapter: the block after the diff command is generated from the code.
+# What has changed since the last chapter: the block after the diff command is generated from the code.
 for lesson in ch*/README.md; do
     report "$lesson: the calls that go and come" "$(
         pair=$(blocks "$lesson" sh | sed -n 's/^diff //p')
@@ -151,7 +151,7 @@ report "the pictures are as tools/models.py draws them" "$(python3 tools/models.
 
 # Pictures of the finished servers. A name is a word with an underscore or with two capitals.
 for picture in ch*/{states,calls,client}.svg; do
-    report "$picture: its names stand in the code, and the lesson shows it" "$(
+    report "$picture: its names are in the code, and the lesson shows it" "$(
         names=$(sed -nE 's/^<text[^>]*>(.*)<\/text>$/\1/p' "$picture" | grep -oE '\w+' | grep -E '_|[A-Z].*[A-Z]' | sort -u)
         [ -n "$names" ] || echo "no name was found"
         for name in $names; do
@@ -238,7 +238,7 @@ try_rule() {
     ./build.sh verify run my_chat server --help >/dev/null 2>&1 </dev/null
     output=$(wine build/tests/check.exe --seed 3 --program server --only "echoes text" 'build\verified\my_chat' 2>/dev/null |
         mask_lines | head -n 4)
-    [[ $output == *"RULE $1:"* ]] || echo "rule $1 is not said to be broken"
+    [[ $output == *"RULE $1:"* ]] || echo "rule $1 is not reported as broken"
     diff <(echo "$shown") <(echo "$output")
     cp ch21_event_select/server.c my_chat/ && ./build.sh verify run my_chat server --help >/dev/null 2>&1 </dev/null
 }
@@ -248,7 +248,7 @@ try_command() {
     local folder=$1 line=$2 output words
     read -r -a words <<<"$line"
     case $line in
-    "build.bat test" | "./build.sh test" | "build.bat notes") ;; # this is the run that we are part of
+    "build.bat test" | "./build.sh test" | "build.bat notes") ;; # this is part of such a run
     "build.bat notes 21" | "build.bat notes 23") ;;              # and so are these; 22 is tried
     "cd "*) [ -d "${line#cd }" ] || echo "no such folder: $line" ;;
     "build.bat bench" | "./build.sh bench") ;; # takes minutes: build_test.sh runs a round of it
@@ -256,7 +256,7 @@ try_command() {
     "build.bat verify check my_chat") # takes minutes: one check, of a server that breaks a rule
         try_rule 31 closes_twice
         ;;
-    "set VERIFIER_SEED="* | "set VERIFIER_UNKIND="*) # a name that the verifier does not know ends the program
+    "set VERIFIER_SEED="* | "set VERIFIER_UNKIND="*) # a name that the verifier does not know would end the program
         output=$(export "${line#set }" && wine build/verified/my_chat/server.exe --help 2>&1 </dev/null)
         [[ $output == *"usage: "* ]] || echo "$line: $output"
         ;;
@@ -284,7 +284,7 @@ try_command() {
         [[ $output == *"Step 1: "* || $output == *"has been written"* ]] || echo "$line: $output"
         ;;
     "xcopy "*)
-        rm -rf "${words[3]}" # xcopy would ask whether to overwrite it
+        rm -rf "${words[3]}" # otherwise xcopy asks whether to overwrite it
         wine cmd /c "${words[@]}" >/dev/null 2>&1 </dev/null
         [ -e "${words[3]}/server.c" ] || echo "$line: there is no ${words[3]}/server.c"
         ;;
@@ -319,7 +319,7 @@ try_command() {
         output=$(eval "$line" 2>&1 </dev/null) || echo "$line: status $?: $output"
         tr -d '\r' <<<"$output" >"$scratch/demo"
         ;;
-    *" my_program.c "*) # rules.c needs nothing else, either
+    *" my_program.c "*) # rules.c needs nothing else either
         mkdir "$scratch/by_hand" "$scratch/by_hand/tests"
         cp -r tests/verifier "$scratch/by_hand/tests/" && cp tests/verifier/rules.c "$scratch/by_hand/my_program.c"
         output=$(cd "$scratch/by_hand" && wine cmd /c "${words[@]}" 2>&1 </dev/null)
@@ -357,7 +357,7 @@ for document in "${documents[@]}"; do
     course/homework/*) continue ;; # see below
     esac
     while read -r line; do
-        # Only what is compiled by hand depends on the folder. build.sh hands its verbs to build.bat; the demo
+        # Only what is compiled by hand depends on the folder. build.sh passes its verbs to build.bat; the demo
         # is tried with both.
         key=$line
         case $line in
@@ -371,8 +371,8 @@ for document in "${documents[@]}"; do
     done < <(blocks "$document" bat && blocks "$document" sh)
 done
 
-# The pages of the exercises: each shows the same three commands, with its names. That the checks and the
-# hints do as they should is in homework_test.sh.
+# The pages of the exercises: each shows the same three commands, with its names. homework_test.sh tests the
+# checks and the hints themselves.
 for page in course/homework/*/README.md; do
     exercise=$(basename "$(dirname "$page")")
     chapter=$(sed -nE '5s/.*\[(ch[a-z0-9_]+)\].*/\1/p' "$page")
@@ -431,7 +431,7 @@ own_picture() {
     grep -q '"FD_READ",0,[1-9]' "$scratch/run.html" || echo "the page does not show FD_READ and its place"
 }
 windows_name() { echo "Z:${scratch//\//\\}\\$1"; }
-report "course/visual-studio.md: a run of one's own becomes a picture and a page" "$(twice own_picture)"
+report "course/visual-studio.md: your own run becomes a picture and a page" "$(twice own_picture)"
 unlike_usage() {
     for program in server client; do
         usage=$(wine "build/ch21_event_select/$program.exe" --help 2>&1 </dev/null | head -n 1 | tr -d '\r')

@@ -2,7 +2,7 @@
 # folder of the repository.
 # shellcheck shell=bash disable=SC2154
 export WINEPREFIX=$root/build/linux/prefix
-# No offers to install .NET and Gecko; a program that crashes ends at once, without a debugger.
+# No offers to install .NET and Gecko; a program that crashes ends immediately, without a debugger.
 export WINEDEBUG=-all WINEDLLOVERRIDES=mscoree,mshtml,winedbg.exe=
 export LC_ALL=C.UTF-8                                  # folders with Korean letters
 unset DISPLAY

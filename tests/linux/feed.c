@@ -1,6 +1,6 @@
 /*
- * feed.c - starts a program and gives it input that a terminal of Linux cannot. The exit status is
- * the program's.
+ * feed.c - starts a program and gives it input that a Linux terminal cannot give. The exit status
+ * is the program's.
  *
  *   feed console TEXT COMMAND ...    presses the keys of TEXT at the console; ^ is Ctrl+Z
  *   feed pipe TEXT COMMAND ...       writes TEXT into a pipe, letter by letter; ^ is an empty write
@@ -29,7 +29,7 @@ static void press(char letter)
     WriteConsoleInputW(GetStdHandle(STD_INPUT_HANDLE), &key, 1, &count);
 }
 
-/* A pipe of messages: Wine drops an empty write into a pipe of bytes. Returns the end to write. */
+/* A pipe of messages: Wine drops an empty write into a pipe of bytes. Returns the write end. */
 static HANDLE create_pipe(HANDLE *read_end)
 {
     SECURITY_ATTRIBUTES inherit = {sizeof inherit, NULL, TRUE};
@@ -49,7 +49,7 @@ static void write_letter(HANDLE pipe, char letter)
     if (letter == '/')
         letter = '\n';
     WriteFile(pipe, &letter, letter == '^' ? 0 : 1, &written, NULL);
-    FlushFileBuffers(pipe); /* returns when it is read: no two writes become one read */
+    FlushFileBuffers(pipe); /* returns when it has been read: no two writes become one read */
 }
 
 int main(int argc, char **argv)

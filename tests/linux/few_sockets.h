@@ -3,7 +3,7 @@
  * with WSAEMFILE. steps_test.sh compiles a server with  -include few_sockets.h .
  *
  * The client for which there is no socket is accepted behind the server's back. So FD_ACCEPT does
- * not come again for it, as on Windows it need not.
+ * not come again for it, which Windows also allows.
  */
 #include "../../common/common.h"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# grade_test.sh - checks build.bat grade on a class of submissions as they come: right, wrong, crashing, not
+# grade_test.sh - checks build.bat grade on a class of typical submissions: right, wrong, crashing, not
 # compiling, with a child process, in folders with odd names; and hints at a console. The last
 # line: N passed, N failed. Started by build.sh test all.
 set -u
@@ -11,7 +11,7 @@ cd "$scratch/copy" || exit 1
 root=$PWD
 source tests/linux/environment.sh
 
-# submission FOLDER [SED SCRIPT]: a solution of UPPER, changed by the script.
+# submission FOLDER [SED SCRIPT]: makes a solution of UPPER, changed by the script.
 submission() {
     mkdir -p "$1"
     cp "$scratch/UPPER.c" "$1/server.c"
@@ -27,8 +27,8 @@ still_running() {
     done
 }
 row() { grep -E "^$1 +$2 +$3( |\$)" <<<"$table" >/dev/null || echo "no row $1 $2 $3:"$'\n'"$table"; }
-# build STATUS ARGUMENT ...: build.sh grade; grade STATUS ARGUMENT ...: grade.exe as it is started there. They leave
-# what is printed in log, and the table in table.
+# build STATUS ARGUMENT ...: runs build.sh grade; grade STATUS ARGUMENT ...: runs grade.exe in the same way. They
+# leave what is printed in log, and the table in table.
 run() {
     local status=$1 found
     shift
@@ -76,7 +76,7 @@ report "the submissions are as they are meant" "$(
 )"
 names=('=wrong' broken child crash empty greeting park.zip queue 'R&D lee (2)' 김민준)
 
-# Started by itself, so that it can be interrupted. What compiles is there after build.sh has been.
+# Started directly, so that it can be interrupted. After build.sh the file that compiles exists.
 mkdir "$scratch/nothing"
 build 1 "$scratch/nothing" UPPER
 report "a folder without a submission: status 1 and a reason" "$(statuses && grep -q 'has no folder in it' <<<"$log" || echo "$log")"
@@ -90,7 +90,7 @@ interrupt() {
         sleep 0.05
     done
     # shellcheck disable=SC1003 # a backslash
-    wine build/tools/grade.exe gcc 'build\grade' 'build\grade' 2>&1 </dev/null | grep -q 'another build.bat grade is running' || echo "a second one runs beside it"
+    wine build/tools/grade.exe gcc 'build\grade' 'build\grade' 2>&1 </dev/null | grep -q 'another build.bat grade is running' || echo "a second one runs at the same time"
     kill -INT $run
     wait $run
     sleep 0.5
@@ -100,8 +100,8 @@ interrupt() {
 report "Ctrl+C ends it, and what it has started" "$(interrupt)"
 
 build 1 "$class" 15
-report "without an exercise, the folders say it: status 1, as two cannot be graded" "$(statuses)"
-report "it goes on where it was" "$(
+report "without an exercise, the folders name it: status 1, because two cannot be graded" "$(statuses)"
+report "it continues where it was" "$(
     done_before=$(grep -c '^\[' "$scratch/log")
     [ "$(grep -c '(unchanged: not checked again)$' <<<"$log")" -ge $((done_before - 1)) ] || printf '%s\n' "$(<"$scratch/log")" "$log"
     [ "$(grep -cE '^\[[0-9]+/10\] ' <<<"$log")" = 10 ] || echo "$log"
@@ -118,7 +118,7 @@ report "each is in the table, with its score and its first failure" "$(
     row empty UPPER 'NOT GRADED +there is no server.c'
     row park.zip UPPER 'NOT GRADED +a ZIP file: unpack it first'
 )"
-report "what a submission has started ends with its check" "$(still_running)"
+report "the processes that a submission has started end with its check" "$(still_running)"
 report "build/grade.csv: a byte order mark, lines and cells as a spreadsheet reads them" "$(
     python3 - "${names[@]}" <<'PYTHON'
 import csv, io, sys
@@ -158,14 +158,14 @@ report "a time limit" "$(
     still_running
 )"
 grade 0 1 "$scratch/slow/" UPPER
-report "less time cannot change it" "$(statuses && grep 'unchanged: not checked again' <<<"$log" >/dev/null || echo "$log")"
+report "with less time it is not checked again" "$(statuses && grep 'unchanged: not checked again' <<<"$log" >/dev/null || echo "$log")"
 grade 0 60 "$scratch/slow" UPPER
-report "more time can" "$(statuses && row kim UPPER "$full")"
+report "with more time it is" "$(statuses && row kim UPPER "$full")"
 grade 0 60 "$scratch/twice" UPPER
-report "few checks missed: once more, alone; what passes then has passed" "$(
+report "few checks failed: once more, alone; what passes then has passed" "$(
     statuses
     row near UPPER '[0-9]+/[0-9]+ +FAIL: 4 MiB of any bytes: byte'
-    row unlucky UPPER "$full"' +passed when it was checked alone; beside others: (TIMEOUT|FAIL|CRASH|ENDED):'
+    row unlucky UPPER "$full"' +passed when it was checked alone; together with others: (TIMEOUT|FAIL|CRASH|ENDED):'
     [ "$(grep -c ': once more at the end$' <<<"$log")" = 2 ] || echo "$log"
 )"
 mkdir -p "$scratch/class/lee" && cp "$scratch/UPPER.c" "$scratch/class/lee/server.c"
@@ -178,7 +178,7 @@ report "an exercise that does not exist: status 2" "$(statuses && grep -q '"NONS
 
 # ---- hints in Korean -----------------------------------------------------------------------------
 
-# A console shows them in each code page; the screen is compared without blanks.
+# A console shows them in each code page; the screen is compared without spaces.
 korean_hint() { sed -n '/힌트 2</,/^<.details>/p' course/homework/CHAT/README.ko.md | sed '1,2d' | sed '/^$/,$d' | tr -d ' \n'; }
 on_console() {
     local screen
@@ -197,14 +197,14 @@ on_korean_windows() {
     LOCPATH=$scratch/locale LC_ALL=ko_KR.UTF-8 wine build/tools/homework.exe hint CHAT 2 ch21 "$@" 2>/dev/null | head -n 1 | tr -d '\r'
 }
 if [ -d /usr/lib/locale/C.utf8 ]; then
-    report "a Korean Windows speaks Korean, unless asked for English" "$(
+    report "a Korean Windows gets Korean, unless English is asked for" "$(
         [ "$(on_korean_windows)" = "CHAT, 힌트 2/3" ] || on_korean_windows
         [ "$(on_korean_windows en)" = "CHAT, hint 2 of 3" ] || on_korean_windows en
     )"
 else
     skip "a Korean Windows speaks Korean" "this machine has no locale to make one of"
 fi
-report "a page without its hint is said, and the English one given" "$(
+report "a page without its hint is reported, and the English hint given" "$(
     sed -i 's/힌트 3</힌트</' course/homework/CHAT/README.ko.md
     log=$(./build.sh hint ch21 CHAT 2 ko 2>&1 </dev/null) && echo "status 0"
     [[ $log == *"README.ko.md: it has no"*"3</summary>"* ]] || echo "$log"

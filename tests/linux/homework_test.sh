@@ -19,7 +19,7 @@ source tests/linux/environment.sh
 # "CHAPTER EXERCISE" for each of them, as the list has them.
 list=$(./build.sh gcc strict check) || report "build.sh check lists the exercises" "$list"
 exercises=$(awk '/^ch/ { chapter = $1; sub(":", "", chapter) } /^    [A-Z]/ { print chapter, $1 }' <<<"$list")
-report "there are ten exercises at least, in each chapter some of three levels" "$(
+report "there are at least ten exercises, in each chapter some of three levels" "$(
     [ "$(wc -l <<<"$exercises")" -ge 10 ] || echo "only these: $exercises"
     for chapter in ch*/; do
         for level in '\*' '\*\*' '\*\*\*'; do
@@ -36,7 +36,7 @@ report "the list has every folder of course/homework" "$(
     diff <(for folder in course/homework/*/; do basename "$folder"; done) <(cut -d ' ' -f 2 <<<"$exercises" | LC_ALL=C sort)
 )"
 
-# background COMMAND ...: beside others, but not too many.
+# background COMMAND ...: runs it alongside others, but not too many.
 background() {
     while [ "$(jobs -rp | wc -l)" -ge 8 ]; do
         wait -n
@@ -103,7 +103,7 @@ for compiler in gcc cl; do
     report "the solutions compile with $compiler, without a warning" "$(cat "$scratch/$compiler.build" 2>/dev/null)"
 done
 
-# check_one COMPILER CHAPTER EXERCISE: the unchanged chapter must fail, the solution must pass.
+# check_one COMPILER CHAPTER EXERCISE: the unchanged chapter must fail, and the solution must pass.
 check_one() {
     local log status
     cd "$scratch/$1" || exit
@@ -118,8 +118,8 @@ check_one() {
         printf 'the solution does not pass (status %s):\n%s\n' "$status" "$(grep -vE '^ok ' <<<"$log")"
     fi
 }
-# In "build.sh test all" all of them; otherwise a third with gcc and another third with cl, others each day: the
-# checks of one exercise take half a minute.
+# In "build.sh test all" all of them; otherwise a third with gcc and another third with cl, different ones each
+# day: the checks of one exercise take half a minute.
 of_day() {
     local turn=0
     [ "$1" = gcc ] || turn=1

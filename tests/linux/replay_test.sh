@@ -29,7 +29,7 @@ compile_all() {
 }
 compile_all
 
-# replay STATUS PAGE WORD ...: makes a page; prints a problem if the exit status is another one.
+# replay STATUS PAGE WORD ...: makes a page; prints a problem if the exit status is different.
 replay() { twice replay_once "$@"; }
 replay_once() {
     local expected=$1 page=$2 error=$2.err status
@@ -87,7 +87,7 @@ places() {
         diff <(printf 'places.c:%s\n' 5 6 9 13) <(tr -d '\r' <"$scratch/places.log" | cut -sf2 | tail -n +2 | sed 's/c:8/c:6/')
     done
 }
-report "the console as ever, the log with places" "$(twice places)"
+report "the console as before, the log with places" "$(twice places)"
 
 # ---- hostile text --------------------------------------------------------------------------------
 
@@ -133,7 +133,7 @@ lines 1 3000 >"$log"
 report "a long run is cut" "$(replay 0 "$scratch/page" ch21_event_select "$windows_log"
     expect_data "$scratch/page" 'run["cut"], len(run["events"]) in range(500, 2001), len(page) < 1000000' '(True, True, True)')"
 lines 1 30000 >"$log"
-report "a very long run, too" "$(replay 0 "$scratch/page" ch21_event_select "$windows_log" "$(in_windows "$hostile/server.log")"
+report "so is a very long run" "$(replay 0 "$scratch/page" ch21_event_select "$windows_log" "$(in_windows "$hostile/server.log")"
     expect_data "$scratch/page" 'run["cut"], len(run["events"]) > 500' '(True, True)')"
 lines 1 3 | cut -f1 >"$log"
 report "a run that failed, and a log without places" "$(replay 0 "$scratch/page" --cut ch21_event_select "$windows_log"

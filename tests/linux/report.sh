@@ -1,4 +1,4 @@
-# report.sh - what the scripts in here share. Sourced with group set to the word that names the script
+# report.sh - what the scripts in this folder share. Sourced with group set to the word that names the script
 # in its lines. scratch is a folder that is removed at the end.
 # shellcheck shell=bash disable=SC2154
 source_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -19,7 +19,7 @@ report() {
         failed=$((failed + 1))
     fi
 }
-# skip NAME REASON: what cannot be tried on this machine.
+# skip NAME REASON: for what cannot be tried on this machine.
 skip() {
     echo "skipped  $group: $1: $2"
     skipped=$((skipped + 1))
@@ -27,7 +27,7 @@ skip() {
 indent() { head -n 12 | cut -c1-200 | sed 's/^/         | /'; }
 
 # twice COMMAND ...: prints what the command prints, which is what went wrong. On a busy machine Wine 8
-# now and then loses a program as it starts, without a word: what fails is tried once more, and
+# now and then loses a program as it starts, without a message: what fails is tried once more, and
 # the log shows the first failure.
 twice() {
     local problem
@@ -39,8 +39,8 @@ twice() {
     echo "$problem"
 }
 
-# copy_repository FOLDER: a copy to build and change things in, without what git would ignore. The prepared
-# Wine and the compiler's cache are used again: making them takes long.
+# copy_repository FOLDER: makes a copy to build and change things in, without what git would ignore. The prepared
+# Wine and the compiler's cache are used again, because making them takes a long time.
 copy_repository() {
     mkdir -p "$1/build/linux"
     tar -C "$source_root" -c --exclude=./build --exclude=./.git --exclude='./my_*' . | tar -C "$1" -x

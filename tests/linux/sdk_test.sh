@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# sdk_test.sh - all sources against Microsoft's own headers: those of the Windows SDK, which NuGet has as a
+# sdk_test.sh - compiles all sources with Microsoft's own headers: those of the Windows SDK, which NuGet has as a
 # package, with clang's cl driver and the flags of build.bat, for x64, x86 and ARM64. For x64 the programs are
 # linked with the SDK's libraries, Microsoft's C library among them, and a server and a client of each chapter
 # talk under Wine. What comes with cl.exe and not with the SDK is in the folder vcruntime. The last line:
@@ -20,7 +20,7 @@ sdk=$root/build/linux/sdk
 # The folder of the package, with a part of its name in lower case and a version after it.
 package() { printf '%s\n' "$sdk/packages/microsoft.windows.sdk.$1"/*/ | sort -V | tail -n 1; }
 
-# Downloads the newest SDK unless it is here. The status is not 0 if it cannot be had; the log says why.
+# Downloads the newest SDK unless it is already here. The status is not 0 if it is not available; the log says why.
 restore_sdk() {
     [ -e "$sdk/ready" ] && return
     if [ -z "${WINDOWS_SDK-}" ]; then
@@ -49,7 +49,7 @@ PROJECT
         touch "$sdk/ready"
 }
 
-# not_reached STATUS: whether that is why it could not be had, and not an error of this script.
+# not_reached STATUS: whether NuGet could not be reached, and it is not an error of this script.
 not_reached() {
     [ "$1" = 124 ] || grep -qE 'WINDOWS_SDK=yes|dotnet is not installed|NU1301|NU110[0-3]' "$scratch/restore"
 }
@@ -57,7 +57,7 @@ not_reached() {
 newest_installed() { compgen -c clang- | grep -xE 'clang-[0-9]+' | sort -V | tail -n 1; }
 newest_in_debian() { apt-cache search --names-only '^clang-[0-9]+$' 2>/dev/null | cut -d ' ' -f 1 | sort -V | tail -n 1; }
 
-# The newest clang of Debian, which may warn of what an older one does not.
+# The newest clang of Debian, which may warn about more than an older one.
 choose_clang() {
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && [ "$(newest_in_debian)" != "$(newest_installed)" ]; then
         export DEBIAN_FRONTEND=noninteractive
@@ -71,7 +71,7 @@ choose_clang() {
     command -v "$linker" >/dev/null || linker=lld-link
 }
 
-# On Windows winsock2.h is WinSock2.h: prints what makes clang take the one for the other.
+# On Windows winsock2.h and WinSock2.h are the same file: prints what tells clang so.
 ignore_case() {
     local folder quoted file
     echo '{ "version": 0, "case-sensitive": "false", "roots": ['
@@ -93,7 +93,7 @@ if [ $status != 0 ] && not_reached $status; then
     print_counts
     exit
 fi
-report "the Windows SDK can be had" "$([ $status = 0 ] || cat "$scratch/restore")"
+report "the Windows SDK is available" "$([ $status = 0 ] || cat "$scratch/restore")"
 [ $status = 0 ] || { print_counts; exit; }
 choose_clang
 export clang
@@ -104,7 +104,7 @@ ignore_case "$include"/{ucrt,ucrt/sys,um,shared} >"$scratch/overlay"
 # ---- compiling -----------------------------------------------------------------------------------
 
 # The flags of build.bat strict, and those that warn where cl's /W4 does and clang's does not: a conversion that may
-# lose something, a hidden name, code that is never reached.
+# lose something, a hidden name, unreachable code.
 mapfile -t -d ' ' flags < <(sed -nE 's|^set "opt_flags=(/nologo [^"]*)".*|\1 /WX|p' build.bat | tr -d '\r\n')
 flags+=(-Wconversion -Wno-sign-conversion -Wno-enum-float-conversion -Wshadow -Wunreachable-code)
 flags+=(/X -imsvc "$root/tests/linux/vcruntime" -imsvc "$include/ucrt" -imsvc "$include/um" -imsvc "$include/shared"
@@ -134,7 +134,7 @@ compile_job() {
     if ! output=$(compile "$1" "${how[@]}" "${@:2}") || [ -n "$output" ]; then
         {
             echo "$clang ${*:2}"
-            grep -E '(error|warning): ' <<<"$output" || echo "${output:-it fails without a word}"
+            grep -E '(error|warning): ' <<<"$output" || echo "${output:-it fails without a message}"
         } >>"$scratch/wrong/$1.$kind"
     fi
     echo "$@"
@@ -185,7 +185,7 @@ rejected() {
         echo "expected an error with $1, found: $output"
     fi
 }
-report "a function that Microsoft's headers warn of is an error" "$(
+report "a function that Microsoft's headers warn about is an error" "$(
     rejected strcpy_s '#include <string.h>' 'void wrong(char *text) { strcpy(text, "wrong"); }'
     rejected inet_pton '#include <winsock2.h>' 'unsigned long wrong(void) { return inet_addr("127.0.0.1"); }'
 )"
@@ -239,7 +239,7 @@ conversation() {
     done
     if ! grep -q "listening on" "$log"; then
         kill -9 $server 2>/dev/null
-        echo "the server does not listen: $(tail -n 1 "$log")"
+        echo "the server did not listen: $(tail -n 1 "$log")"
         return
     fi
     port=$(sed -nE 's/^listening on .*:([0-9]+).*/\1/p' "$log")
@@ -251,7 +251,7 @@ conversation() {
         kill -0 $server 2>/dev/null || break
         sleep 0.1
     done
-    kill -9 $server 2>/dev/null && echo "the server does not stop"
+    kill -9 $server 2>/dev/null && echo "the server did not end"
     wait $server || echo "the server's status is $?"
     grep -q 'clients\? served' "$log" || tail -n 3 "$log"
 }

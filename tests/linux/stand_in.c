@@ -3,8 +3,7 @@
  * its command line to compile.sh, which calls the compiler of this Linux machine.
  *
  * Wine starts a Unix program through the path \\?\unix\..., but gives no handle to wait for, and
- * does not hand on where standard error leads to: the script leaves its exit status and messages in
- * files.
+ * does not pass on standard error: the script leaves its exit status and messages in files.
  *
  * STAND_IN_SCRIPT is the Unix path of compile.sh.
  */

@@ -15,7 +15,7 @@ source tests/linux/environment.sh
 # steps WORD ...: tools/steps.c.
 steps() { wine build/tools/steps.exe "$@" 2>/dev/null | tr -d '\r'; }
 
-# section LESSON STEP: the lines of a step.
+# section LESSON STEP: prints the lines of a step.
 section() { awk -v step="### Step $2: " 'index($0, step) == 1 { inside = 1; next } /^##+ / { inside = 0 } inside' "$1"; }
 
 # block LANGUAGE: the blocks of that language in what it reads.
@@ -27,7 +27,7 @@ names() {
         grep -oE '\*[^*]+\*' | tr -d '*'
 }
 
-# background COMMAND ...: beside others, but not too many.
+# background COMMAND ...: runs it alongside others, but not too many.
 background() {
     while [ "$(jobs -rp | wc -l)" -ge 6 ]; do
         wait -n
@@ -35,7 +35,7 @@ background() {
     "$@" &
 }
 
-# run_check FOLDER NAME: prints ok if the check passes. A step that cannot stop in order yet is killed.
+# run_check FOLDER NAME: prints ok if the check passes. A step that cannot shut down yet is killed.
 run_check() {
     local kill=--kill
     [[ $2 == Ctrl+C* ]] && kill=--storm\ 3
@@ -44,9 +44,9 @@ run_check() {
         tr -d '\r' | grep -q '^1 passed, 0 failed' && echo ok
 }
 
-# proof FOLDER_BEFORE FOLDER NAME: prints what is not as the lesson says.
+# proof FOLDER_BEFORE FOLDER NAME: prints what is different from what the lesson says.
 proof() {
-    [ -z "$(run_check "$1" "$3")" ] || echo "\"$3\" holds one step earlier already"
+    [ -z "$(run_check "$1" "$3")" ] || echo "\"$3\" already holds one step earlier"
     [ -n "$(run_check "$2" "$3")" ] || echo "\"$3\" does not hold"
 }
 
@@ -72,10 +72,10 @@ with_server() {
     cat "$log" >>"$scratch/$1.log"
 }
 
-# say FILE_DESCRIPTOR WORD: a client says a word, and waits a little for the echo.
+# say FILE_DESCRIPTOR WORD: a client sends a word, and waits a little for the echo.
 say() { echo "$2" >&"$1" && timeout 2 head -n 1 <&"$1"; }
 
-# Two clients talk in turn and leave; one is reset; one does not read; 64 come at once.
+# Two clients send in turn and leave; one is reset; one does not read; 64 come at the same time.
 ordinary_clients() {
     exec 3<>"/dev/tcp/127.0.0.1/$1" && say 3 hello
     exec 4<>"/dev/tcp/127.0.0.1/$1" && say 4 "hey!"
@@ -99,7 +99,7 @@ one_too_many() {
     exec 4>&- 5>&-
 }
 
-# scenario FOLDER: what its server prints while clients do what clients do.
+# scenario FOLDER: records what its server prints while clients do typical things.
 scenario() {
     with_server "$1" server ordinary_clients
     with_server "$1" server does_not_read
@@ -143,7 +143,7 @@ for authored in course/steps/*.c; do
             clang-format --dry-run -Werror "${folders[@]/%//server.c}" 2>&1
         )"
     fi
-    report "$chapter: each step compiles as it stands in $authored" "$(
+    report "$chapter: each step compiles directly from $authored" "$(
         for ((step = 1; step <= count; step++)); do
             x86_64-w64-mingw32-gcc -std=c11 -Wall -Wextra -Werror -fsyntax-only -Icommon -DSTEP=$step "$authored" 2>&1
         done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# timeline_test.sh - checks tools/timeline.c: the picture is well-formed, bars lie where the log says,
-# what is open or cut off is drawn as such, and a bad log is told with its line. The last line:
+# timeline_test.sh - checks tools/timeline.c: the picture is well-formed, bars are where the log says,
+# what is open or cut off is drawn as such, and a bad log is reported with its line. The last line:
 # N passed, N failed. Started by build.sh test.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
@@ -13,7 +13,7 @@ x86_64-w64-mingw32-gcc -std=c11 -Wall -Wextra -Werror tools/timeline.c tools/ope
     -o "$scratch/timeline.exe" -lws2_32 || exit 1
 cd "$scratch" || exit 1
 
-# draw STATUS LOG ...: draws into run.svg; prints a problem if the exit status is another one.
+# draw STATUS LOG ...: draws into run.svg; prints a problem if the exit status is different.
 draw() { twice draw_once "$@"; }
 draw_once() {
     local expected=$1 status
@@ -23,7 +23,7 @@ draw_once() {
     [ $status = "$expected" ] || echo "expected status $expected, found $status: $(head -n 1 run.err)"
 }
 
-# log ZERO < LINES: a narration whose 0.000 ms is ZERO ms of the counter, from "MS THREAD CLIENT CALL WHAT".
+# log ZERO < LINES: prints a narration whose 0.000 ms is ZERO ms of the counter, from "MS THREAD CLIENT CALL WHAT".
 log() {
     printf '        ms  thread  client  call                      what happened\r\n'
     printf '%10.3f  %6d  %6s  %-25s  0.000 ms is %.3f ms on this machine%ss counter\r\n' 0 1 - QueryPerformanceCounter "$1" "'"
@@ -32,7 +32,7 @@ log() {
     done
 }
 
-# shapes FIRST LAST: "class from to" and perhaps "open" for each bar, and "told at" for each mark, of
+# shapes FIRST LAST: prints "class from to" and perhaps "open" for each bar, and "told at" for each mark, of
 # run.svg; the times are computed back from the places, in milliseconds of the picture.
 shapes() {
     well_formed run.svg
@@ -70,7 +70,7 @@ LINES
 LINES
 echo "> hello & <goodbye>"; } >client.log
 
-report "bars and marks lie where the logs say, open ones at the end" "$(
+report "bars and marks are where the logs say, open ones at the end" "$(
     draw 0 server.log client.log
     diff <(sort <<'SHAPES'
 call 10 10

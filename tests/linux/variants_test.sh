@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # variants_test.sh - proves that the checks of an exercise tell right from wrong: each patch of its folder wrong
-# makes a server that fails the check that the patch names, each patch of its folder right one that passes them
-# all. The last line: N passed, N failed. Started by build.sh test all, which has built the checks; that takes a
-# sample, another one each day: one wrong and one right variant of each third exercise. By hand, after a build.sh test
-# or a build.sh check of any exercise:
+# makes a server that fails the check that the patch names, and each patch of its folder right one that passes
+# them all. The last line: N passed, N failed. Started by build.sh test all, which has built the checks; it tries a
+# sample, a different one each day: one wrong and one right variant of each third exercise. By hand, after a build.sh
+# test or a build.sh check of any exercise:
 #
 #     tests/linux/variants_test.sh                  the sample
 #     tests/linux/variants_test.sh all              all of them
@@ -35,7 +35,7 @@ day=$((10#$(date +%j)))
 compile=(x86_64-w64-mingw32-gcc -std=c11 -O2 -g)
 verifier=(-include tests/verifier/verifier.h)
 
-# background COMMAND ...: beside others, but not too many: the checks mostly wait.
+# background COMMAND ...: runs it alongside others, but not too many: the checks mostly wait.
 background() {
     while [ "$(jobs -rp | wc -l)" -ge "${beside:-6}" ]; do
         wait -n
@@ -46,7 +46,7 @@ background() {
 # header PATCH FIELD: a line at the beginning of the patch.
 header() { sed -nE "/^---/q; s/^# $2: //p" "$1"; }
 
-# of_sample PATCH ...: one of them, another one each day; or all.
+# of_sample PATCH ...: prints one of them, a different one each day; or all.
 of_sample() {
     if [ -n "$sample" ] && [ -e "${1-}" ]; then
         local patches=("$@")
@@ -60,7 +60,7 @@ of_sample() {
 # folder_of PATCH: CHAT_wrong_NAME
 folder_of() { sed 's|course/homework/||; s|\.patch$||; s|/|_|g' <<<"$1"; }
 
-# make_server PATCH: build/FOLDER/server.exe; prints what goes wrong.
+# make_server PATCH: makes build/FOLDER/server.exe; prints what goes wrong.
 make_server() {
     local folder exercise solution objects=build/plain options=()
     folder=$(folder_of "$1")
@@ -77,7 +77,7 @@ make_server() {
     "${compile[@]}" "${options[@]}" "$folder/server.c" "$objects"/*.o -o "build/$folder/server.exe" -lws2_32 2>&1
 }
 
-# check_server PATCH: what check.exe says.
+# check_server PATCH: prints what check.exe says.
 check_server() {
     local folder seed
     folder=$(folder_of "$1")

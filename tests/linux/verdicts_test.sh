@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# verdicts_test.sh - checks what check.exe says about a server: each one below is the solution of UPPER
-# with one change, and gets the verdict that names its cause. The last line: N passed, N failed.
+# verdicts_test.sh - checks what check.exe says about a server: each server below is the solution of UPPER
+# with one change, and must get the verdict that names the cause. The last line: N passed, N failed.
 # Started by build.sh test all.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
@@ -26,7 +26,7 @@ in_receive='/^    int bytes = recv(/'       # when the first bytes come
 at_stop='/^    stop_serving();/'            # after Ctrl+C
 received_bytes='/^    client->received = /' # what is sent back is known
 
-# server NAME PLACE LINE: the right server, with one more line behind that place.
+# server NAME PLACE LINE: makes the right server, with one more line after that place.
 server() {
     mkdir -p "my_$1" "build/my_$1"
     sed "$2a\\
@@ -36,13 +36,13 @@ $3" my_right/server.c >"my_$1/server.c"
 }
 names=()
 declare -A verdicts
-# verdict VERDICT NAME WORDS ...: it gets this verdict, and all of the words are said.
+# verdict VERDICT NAME WORDS ...: it must get this verdict, with all of the words.
 verdict() {
     verdicts[$2]=$1
     printf '%s\n' "${@:3}" >"build/my_$2/expected"
 }
 
-# Not NULL: under Wine there may be memory, if root started it.
+# The address is not NULL: under Wine there may be memory at NULL if root started it.
 server wild_at_start "$in_main" 'int *volatile freed = (int *)-8; *freed = 1;'
 verdict CRASH wild_at_start "status 0xC0000005 (access violation: " " before it listened"
 server wild_at_recv "$in_receive" 'int *volatile freed = (int *)-8; *freed = 1;'
@@ -86,7 +86,7 @@ server empty_write "$in_main" 'DWORD none; WriteFile(GetStdHandle(STD_OUTPUT_HAN
 verdict ok empty_write
 server child "$in_main" 'STARTUPINFOA startup = {.cb = sizeof startup}; PROCESS_INFORMATION child; char command[] = "ping -n 60 127.0.0.1"; CreateProcessA(NULL, command, NULL, NULL, TRUE, 0, NULL, NULL, \&startup, \&child);'
 verdict ok child
-# The check itself holds the pipe of this one, so that there is no end to what it may print.
+# The process of the check holds a handle of this one's pipe, so that its output never ends.
 server held_pipe "$in_main" 'HANDLE all = CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0), copy; PROCESSENTRY32 p = {.dwSize = sizeof p}; for (Process32First(all, \&p); p.th32ProcessID != GetCurrentProcessId(); ) Process32Next(all, \&p); DuplicateHandle(GetCurrentProcess(), GetStdHandle(STD_OUTPUT_HANDLE), OpenProcess(PROCESS_DUP_HANDLE, FALSE, p.th32ParentProcessID), \&copy, 0, FALSE, DUPLICATE_SAME_ACCESS);'
 sed -i '1i #include "../common/common.h"\n#include <tlhelp32.h>' my_held_pipe/server.c
 verdict ok held_pipe
@@ -140,7 +140,7 @@ x86_64-w64-mingw32-gcc -w build/my_client/client.c -o build/my_client/client.exe
 log=$(wine build/tests/check.exe --program client --only "empty input" 'build\my_client' 2>/dev/null </dev/null)
 report "a client that crashes" "$([[ $log == CRASH*"status 0xC0000005"*"while it ran"* ]] || echo "$log")"
 
-# ---- the second run, the report, two at once -------------------------------------------------------
+# ---- the second run, the report, two at the same time ---------------------------------------------
 
 # Only the verifier sees that an event is closed twice.
 mkdir my_rule
@@ -157,7 +157,7 @@ report "the report says when, with which compiler, and which server.c" "$(
     [[ $head =~ ^UPPER\ of\ build.my_rule,\ 20[0-9-]+\ [0-9:]+,\ gcc,\ .*CRC32\ $crc$ ]] || echo "$head, not $crc"
 )"
 
-# Two of the same folder: while the first check runs, the server is changed, and checked as well.
+# Two of the same folder: while the first check runs, the server is changed and checked again.
 mkdir my_two
 cp my_right/server.c my_two/
 ./build.sh gcc strict check my_two IDLE UPPER >first.log 2>&1 </dev/null &
@@ -169,7 +169,7 @@ done
 cp ch21_event_select/server.c my_two/
 ./build.sh gcc strict check my_two UPPER >second.log 2>&1 </dev/null
 wait $first
-report "two checks of a folder at once, the first one of two exercises" "$(
+report "two checks of a folder at the same time, the first one of two exercises" "$(
     grep -q '^[0-9]*/[0-9]*$' first.log && grep -qx 4/4 first.log || tail -n 20 first.log
     grep -qx 1/4 second.log || tail -n 20 second.log
     ls -d build/check_* 2>/dev/null

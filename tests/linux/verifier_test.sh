@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # verifier_test.sh - the rules of the verifier (tests/verifier): each case of rules.c breaks its rule, and the verifier
-# says so, once, with the call and the line that is marked; done right it is silent, even where Windows is
+# reports it once, with the call and the marked line; done right, the case brings no report, even where Windows is
 # unkind. With gcc and cl. The last line: N passed, N failed. Started by build.sh test.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
@@ -12,7 +12,7 @@ ulimit -n "$(ulimit -Hn)"
 compilers=(gcc cl)
 seeds=(1 2 3)
 
-# build COMPILER: prints what it says; makes rules.exe in $scratch/COMPILER.
+# build COMPILER: makes rules.exe in $scratch/COMPILER; prints the messages of the compiler.
 build() {
     local flags=(-std=c11 -Wall -Wextra -O2 -g -include tests/verifier/verifier.h)
     local ends=(-o "$scratch/$1/rules.exe" -lws2_32)
@@ -53,14 +53,14 @@ judge() {
         grep -vxE "RULE $3: $4 \(rules\.c:$line\) .*|verifier: 1 rule broken|exit status 3" "$scratch/said" |
             grep -vxE "${crashes:+exit status [1-9][0-9]*}"
         sed -nE "s/^RULE $3: $4 \(rules\.c:$line\) //p" "$scratch/said" >"$scratch/texts"
-        [ "$(wc -l <"$scratch/texts")" = 1 ] || echo "RULE $3 is said $(wc -l <"$scratch/texts") times of $4 in line $line"
+        [ "$(wc -l <"$scratch/texts")" = 1 ] || echo "RULE $3 is reported $(wc -l <"$scratch/texts") times, not once, for $4 in line $line"
         sed -E "s/ $place$//" "$scratch/texts" | grep -vxF -- "$5"
         [ -n "$crashes" ] || grep -qx 'exit status 3' "$scratch/said" || echo "the exit status is not 3"
     fi
     sed 's/^/kept: /' "$scratch/$1/$2.keeps.0" | grep -vx 'kept: exit status 0'
 }
 
-# What has failed is played once more: on a busy machine Wine may lose a program, or a thread may be late.
+# What has failed is run once more: on a busy machine Wine may lose a program, or a thread may be late.
 judge_again() {
     if [ -e "$scratch/$1/$2.judged" ]; then
         play "$1" "$2" breaks 0

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# warnings_test.sh - the chapters and common/ under warnings that nobody has to switch on, for the
+# warnings_test.sh - compiles the chapters and common/ with more warnings than readers need to switch on, for the
 # processors and compilers that readers have: 32-bit and 64-bit x86 and ARM64, with MinGW-w64's headers and
 # with those that stand in for Microsoft's. Nothing is linked. The last line: N passed, N failed.
 set -u
@@ -22,7 +22,7 @@ for target in i686 aarch64; do # x86_64 is what gcc compiles all the time
         -isystem /usr/share/mingw-w64/include -std=c11 -Wall "${warnings[@]}" -fsyntax-only)"
 done
 for target in i686 x86_64; do # Wine's headers do not compile for ARM64
-    report "$target, Microsoft's way" "$(compile_all clang --driver-mode=cl --target=$target-pc-windows-msvc \
+    report "$target, with the headers that stand in for Microsoft's" "$(compile_all clang --driver-mode=cl --target=$target-pc-windows-msvc \
         /nologo /std:c11 /utf-8 /W4 "${warnings[@]}" /DFILE_SKIP_COMPLETION_PORT_ON_SUCCESS=1 \
         /X -imsvc $wine_headers/msvcrt -imsvc $wine_headers/windows /Zs)"
 done
@@ -32,7 +32,7 @@ report "nothing that needs C11" "$(compile_all clang --driver-mode=cl --target=x
     /clang:-std=c99 -Wc11-extensions /DFILE_SKIP_COMPLETION_PORT_ON_SUCCESS=1 \
     /X -imsvc $wine_headers/msvcrt -imsvc $wine_headers/windows /Zs)"
 
-report "no function that cl.exe warns of (C4996)" "$(
+report "no function that cl.exe warns about (C4996)" "$(
     unsafe='\b(fopen|getenv|sprintf|sscanf|strcpy|strcat|strncpy|strtok|localtime|inet_addr|inet_ntoa|gethostbyname) *\('
     grep -nE "$unsafe" common/*.c ch*/*.c
     # process.h allows them, and what includes it, in the end.

@@ -5,7 +5,7 @@ struct event_record {
     struct event_record *next; /* in its chain of the table */
     HANDLE event;
     bool open;
-    bool shared; /* other threads than the one that made it have used it */
+    bool shared; /* used by a thread other than the one that made it */
     DWORD maker;
     struct place made, closed;
 };
@@ -20,8 +20,8 @@ static struct event_record *find_event(HANDLE event)
     return record;
 }
 
-/* Whether the event was closed, and its handle has not been given out again since: for a thread,
- * for example. */
+/* Whether the event was closed, and its handle has not been given out again since, for example for
+ * a thread. */
 static bool is_closed(const struct event_record *record)
 {
     DWORD flags;
@@ -64,7 +64,7 @@ static void use_event(const struct place *place, HANDLE event)
 static void event_goes(const struct place *place, HANDLE event);
 static void learn_from_event(HANDLE event);
 
-/* Returns whether the event was known and may be closed. */
+/* Returns whether the event is known and may be closed. */
 static bool close_event(const struct place *place, HANDLE event)
 {
     bool may_close = true;
@@ -157,7 +157,7 @@ static void begin_wait(struct wait *wait, const struct place *place, DWORD count
     release_lock();
 }
 
-/* The result tells which of the handles are signalled: their operations have completed, and the
+/* The result shows which of the handles are signalled: their operations have completed, and the
  * program knows it. */
 static DWORD end_wait(const struct wait *wait, BOOL all, DWORD result)
 {
@@ -231,7 +231,7 @@ DWORD verifier_SleepEx(VERIFIER_AT, DWORD milliseconds, BOOL alertable)
 
 /* ---- network events ------------------------------------------------------------------------ */
 
-/* Gives these network events beside those of the system. Call it with the lock. */
+/* Gives these network events in addition to those of the system. Call it with the lock. */
 static void give_now(struct socket_record *record, long network_events)
 {
     record->extra |= network_events;
@@ -260,8 +260,8 @@ int verifier_WSAEventSelect(VERIFIER_AT, SOCKET socket, WSAEVENT event, long mas
     return result;
 }
 
-/* Under Wine a reset looks like an orderly end. What it does not hide: the socket is not connected
- * any more. That would also be so after an end of both sides. */
+/* Under Wine a reset looks like an orderly end, but the socket is no longer connected. (That would
+ * also be the case after both sides have ended.) */
 static bool looks_reset(const struct socket_record *record)
 {
     struct sockaddr_storage address;
@@ -271,7 +271,7 @@ static bool looks_reset(const struct socket_record *record)
            getpeername(record->socket, (struct sockaddr *)&address, &length) == SOCKET_ERROR;
 }
 
-/* Receives what is there before the program asks for it, so that the end behind it is known. */
+/* Receives what has arrived before the program asks for it, so that an end behind it is known. */
 static void read_ahead(struct socket_record *record)
 {
     enum { MOST = 256 * 1024 };
@@ -316,7 +316,7 @@ static bool receive_from_ahead(struct socket_record *record, char *bytes, int le
     if (flags & MSG_PEEK)
         return true;
     record->ahead_taken += *result;
-    /* The system may have more, and announces it only after a recv that it sees. */
+    /* The system may have more bytes, and announces them only after a real recv. */
     if (record->mask & FD_READ && (*result < left || !record->end_seen))
         give_now(record, FD_READ);
     return true;
@@ -345,7 +345,7 @@ int verifier_WSAEnumNetworkEvents(VERIFIER_AT, SOCKET socket, WSAEVENT event,
     if (events->lNetworkEvents & FD_READ && record->mask & FD_CLOSE && !record->was_reset &&
         chance(EARLY_CLOSE, record->number, 0, 2)) {
         read_ahead(record);
-        /* A reset may come between FD_READ and recv, which is then the first to say so. */
+        /* A reset may come between FD_READ and recv, which is then the first to report it. */
         closed = closed ||
                  (record->was_reset ? chance(EARLY_CLOSE, record->number, 1, 2) : record->end_seen);
     }

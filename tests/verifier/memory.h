@@ -1,10 +1,10 @@
 /*
- * memory.h - malloc and free that see what is used too long. A part of verifier.c.
+ * memory.h - malloc and free that notice the use of freed memory. A part of verifier.c.
  *
- * Each block has pages of its own, ends at the end of a page, and lies above 4 GiB (where there is
- * so much): a byte behind its end, a byte of it after free, and an address that went through a
- * DWORD lead to nowhere. Of the few bytes that alignment leaves behind it, free sees that they were
- * written. What was freed is taken for new blocks only when everything else has been.
+ * Each block has its own pages, ends at the end of a page, and is above 4 GiB (if addresses reach
+ * that far). So a byte behind its end, a byte of a freed block, and an address that has been
+ * through a DWORD cannot be accessed. The few bytes that alignment leaves behind a block are
+ * checked by free. Freed memory is used for new blocks only when no other memory is left.
  */
 enum { PAGE = 4096, ALIGNMENT = 16, BEHIND = 0xFD /* the bytes up to the end of the page */ };
 
@@ -17,7 +17,7 @@ enum { PAGE = 4096, ALIGNMENT = 16, BEHIND = 0xFD /* the bytes up to the end of 
 #endif
 
 struct block {
-    size_t first_page, pages; /* without the page behind it, which is never there */
+    size_t first_page, pages; /* without the page behind it, which never exists */
     char *bytes;
     size_t size;
     struct place made, freed;
@@ -43,7 +43,7 @@ static void start_memory(void)
     page_blocks = VirtualAlloc(NULL, ARENA_PAGES * sizeof *page_blocks, MEM_RESERVE | MEM_COMMIT,
                                PAGE_READWRITE);
     if (arena == NULL || page_blocks == NULL) {
-        fprintf(stderr, "verifier: there is not enough memory\n");
+        fprintf(stderr, "verifier: there is not enough memory for the program\n");
         ExitProcess(3);
     }
 }
@@ -55,7 +55,7 @@ static struct block *block_of(const void *address)
     return arena == NULL || offset >= ARENA_PAGES * PAGE ? NULL : page_blocks[offset / PAGE];
 }
 
-/* Looks for so many pages that no live block has, beginning at next_page. */
+/* Looks for this many pages without a live block, beginning at next_page. */
 static bool find_pages(size_t pages)
 {
     size_t found = 0;
@@ -129,8 +129,8 @@ static void drop_block(const struct place *place, struct block *block)
     block->freed = *place;
 }
 
-/* Whether a call is given memory that ends before so many bytes, or was freed. Call it with the
- * lock. */
+/* Checks whether a call is given memory that is shorter than its length, or was freed. Call it with
+ * the lock. */
 static bool is_beyond_memory(const struct place *place, const void *bytes, size_t size)
 {
     const struct block *block = size == 0 ? NULL : block_of(bytes);
@@ -148,7 +148,7 @@ static bool is_beyond_memory(const struct place *place, const void *bytes, size_
     return true;
 }
 
-/* An access to an address where nothing is: is it a block's? The program then crashes as ever. */
+/* An access to an address without memory: did it belong to a block? The program crashes anyway. */
 static LONG CALLBACK explain_crash(EXCEPTION_POINTERS *exception)
 {
     const EXCEPTION_RECORD *record = exception->ExceptionRecord;
@@ -188,7 +188,7 @@ void verifier_free(VERIFIER_AT, void *memory)
     struct place place = at("free", file, line);
     struct block *block = block_of(memory);
 
-    if (block == NULL) { /* NULL, or from a function of the C library */
+    if (block == NULL) { /* NULL, or made by a function of the C library */
         free(memory);
         return;
     }

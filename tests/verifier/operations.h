@@ -1,11 +1,11 @@
 /*
  * operations.h - overlapped operations. A part of verifier.c.
  *
- * The verifier takes the place of Windows' kernel. It begins the real operation with an OVERLAPPED
- * and with buffers of its own; a thread of its own takes the completion (system.h), and only then
- * are the program's buffer and OVERLAPPED written, and the program is notified. So it knows at each
- * moment what belongs to the system and what the program may touch, and it decides when an
- * operation completes.
+ * The verifier takes the place of Windows' kernel. It begins the real operation with its own
+ * OVERLAPPED and buffers; its own thread takes the completion (system.h), and only then are the
+ * program's buffer and OVERLAPPED written and the program notified. So it knows at each moment what
+ * belongs to the system and what the program may touch, and it decides when an operation
+ * completes.
  */
 enum { MOST_BUFFERS = 16 };
 
@@ -13,7 +13,7 @@ enum operation_kind { RECEIVE, SEND, ACCEPT, CONNECT };
 
 enum stage {
     AT_REST,    /* no operation; the last one has ended, and the program knows it */
-    FAILED_NOW, /* likewise, and the call itself said so */
+    FAILED_NOW, /* likewise, and the call itself reported the failure */
     BEGUN,      /* the real one is in progress */
     HELD,       /* the real one has completed; the program's is still in progress */
     NOTIFIED,   /* the event is set, the routine or the packet is queued */
@@ -32,11 +32,11 @@ struct operation {
     unsigned socket_number;
     unsigned nth; /* of its kind on its socket */
 
-    WSAOVERLAPPED *overlapped; /* the program's; NULL: its memory has gone */
+    WSAOVERLAPPED *overlapped; /* the program's; NULL: its memory is gone */
     WSAOVERLAPPED *address;    /* where it is, or was */
     HANDLE event;
     LPWSAOVERLAPPED_COMPLETION_ROUTINE routine;
-    struct thread *thread; /* which has begun it */
+    struct thread *thread; /* the one that began it */
     HANDLE port;
     ULONG_PTR key;
 
@@ -56,7 +56,7 @@ struct operation {
     int alertable_waits; /* of its thread, at that time */
     DWORD transferred;
     int winsock_error; /* of the result */
-    DWORD error;       /* the same as GetQueuedCompletionStatus says it */
+    DWORD error;       /* the same, as GetQueuedCompletionStatus reports it */
 };
 
 static struct operation *operation_table[TABLE_SIZE];
@@ -88,14 +88,14 @@ static struct operation *find_operation(const void *overlapped)
     return operation;
 }
 
-/* They come from chunks, so that an address can be told to be one, and are never given back. */
+/* Operations come from chunks, so that an address can be recognised as one. None is freed. */
 enum { CHUNK = 64, MOST_CHUNKS = 2048 };
 
 static struct operation *chunks[MOST_CHUNKS];
 static int chunk_count;
 static struct operation *unused; /* linked by next_of_chain */
 
-/* Whether a completion or a packet is of one of ours. */
+/* Whether a completion or a packet belongs to one of our operations. */
 static bool is_operation(const OVERLAPPED *overlapped)
 {
     for (int i = 0; i < chunk_count; i++) {
@@ -110,7 +110,7 @@ static struct operation *new_operation(WSAOVERLAPPED *overlapped)
 {
     if (unused == NULL) {
         if (chunk_count == MOST_CHUNKS) {
-            say("verifier: too many OVERLAPPED at a time\r\n");
+            say("verifier: there are more OVERLAPPED at a time than it can watch\r\n");
             ExitProcess(3);
         }
         struct operation *chunk = own_memory(CHUNK * sizeof *chunk);
@@ -158,7 +158,7 @@ static void put_at_rest(struct operation *operation, enum stage stage)
         drop_operation(operation);
 }
 
-/* The program has learnt that the operations with this event have completed. */
+/* The program has learned that the operations with this event have completed. */
 static void learn_from_event(HANDLE event)
 {
     struct operation *next;
@@ -213,7 +213,7 @@ static void memory_goes(const struct place *place, const void *memory, size_t si
 
 /* ---- the completion ------------------------------------------------------------------------ */
 
-/* Whether the program's memory is there: it may have been a stack, or freed by another function
+/* Whether the program's memory still exists: it may have been a stack, or freed by a function other
  * than free. */
 static bool is_there(const void *memory, size_t size, bool to_write)
 {
@@ -241,7 +241,7 @@ static bool is_filled(const WSABUF *buffer)
     return true;
 }
 
-/* The buffers must be as they were when the operation began. Those of a receive are written now. */
+/* The buffers must be as they were when the operation began. Those of a receive are filled now. */
 static void complete_buffers(struct operation *operation)
 {
     const char *bytes = operation->bytes;
@@ -295,7 +295,7 @@ static void complete_memory(struct operation *operation)
         overlapped->InternalHigh != operation->serial) {
         broken(RULE_IN_PROGRESS, &operation->place,
                "completes, but its OVERLAPPED has been overwritten meanwhile", NULL);
-        return; /* its memory may be another variable's by now */
+        return; /* by now the memory may be that of another variable */
     }
     overlapped->Internal = operation->error == 0                         ? 0
                            : operation->error == ERROR_OPERATION_ABORTED ? STATUS_IS_CANCELLED
@@ -344,7 +344,7 @@ static void CALLBACK run_routine(ULONG_PTR parameter)
 /* Defined in system.h. */
 static void wake_system(void);
 
-/* The operation is over for the program, too. by_result: the result of the call tells it so. */
+/* The operation ends for the program as well. by_result: it learns that from the call's result. */
 static void complete(struct operation *operation, bool by_result)
 {
     bool skips = by_result && operation->port != NULL && operation->skips_packet;
@@ -369,7 +369,7 @@ static void complete(struct operation *operation, bool by_result)
                    NULL);
             put_at_rest(operation, AT_REST);
         } else if (by_result) {
-            wake_system(); /* which does not know of it, and watches whether it runs */
+            wake_system(); /* which does not know of it yet, and must watch whether it runs */
         }
     } else if (operation->port != NULL && !operation->no_packet && !skips) {
         PostQueuedCompletionStatus(operation->port, operation->transferred, operation->key,
@@ -380,7 +380,7 @@ static void complete(struct operation *operation, bool by_result)
     WakeAllConditionVariable(&completed);
 }
 
-/* The real operation has come to its end, with this error of Windows and of Winsock. */
+/* The real operation has ended, with this error of Windows and of Winsock. */
 static void real_completed(struct operation *operation, DWORD transferred, DWORD error,
                            int winsock_error)
 {
@@ -409,7 +409,7 @@ static const struct operation *earlier_one(const struct operation *operation)
     return NULL;
 }
 
-/* Defined in system.h: the program is notified after so many milliseconds. */
+/* Defined in system.h: the program is notified after this many milliseconds. */
 static void complete_later(struct operation *operation, DWORD milliseconds);
 
 /* ---- the beginning ------------------------------------------------------------------------- */
@@ -429,7 +429,7 @@ static bool is_buffer_in_use(const struct operation *operation, const struct ope
     return false;
 }
 
-/* Holds a new operation against those that are in progress. */
+/* Compares a new operation with those that are in progress. */
 static void compare_with_others(const struct operation *operation)
 {
     for (struct operation *other = operations; other != NULL; other = other->next) {
@@ -439,7 +439,7 @@ static void compare_with_others(const struct operation *operation)
             broken(RULE_IN_PROGRESS, &operation->place,
                    "begins with the OVERLAPPED of an operation in progress, begun by",
                    &other->place);
-            other->overlapped = NULL; /* it is the new one's: the result would go there */
+            other->overlapped = NULL; /* it belongs to the new one now, and would get this result */
         } else if (operation->event != NULL && other->event == operation->event)
             broken(RULE_ONE_EVENT, &operation->place,
                    "begins with the event of an operation in progress, begun by", &other->place);
@@ -455,7 +455,7 @@ static void compare_with_others(const struct operation *operation)
     }
 }
 
-/* The textbook's fault: after an echo WSABUF.len is still the length of what was echoed. */
+/* A textbook mistake: after an echo WSABUF.len is still the length of what was echoed. */
 static void check_length_again(struct socket_record *record, const struct operation *operation)
 {
     const WSABUF *buffer = &operation->buffers[0];
@@ -570,8 +570,8 @@ static struct operation *begin(const struct place *place, enum operation_kind ki
     return operation;
 }
 
-/* The real call has returned: 0, WSA_IO_PENDING, or why it failed. Decides what the program's call
- * returns; only then may the thread of system.h complete the operation. */
+/* The real call has returned: 0, WSA_IO_PENDING, or the error of its failure. Decides what the
+ * program's call returns; only then may the thread of system.h complete the operation. */
 static int returned(struct operation *operation, int error)
 {
     unsigned number = operation->socket_number, nth = operation->nth;
@@ -619,7 +619,7 @@ static void check_byte_count(const struct place *place, const DWORD *bytes)
                NULL);
 }
 
-/* The system completes the operations of this socket at a port of ours. False: it is another's.
+/* Makes the system complete the operations of this socket at our port. False: it has another one.
  * Call it with the lock. */
 static bool take_over(struct socket_record *record)
 {
@@ -633,7 +633,7 @@ static bool take_over(struct socket_record *record)
     return record->is_ours;
 }
 
-/* Whether an overlapped call is ours. */
+/* Whether the verifier carries out this overlapped call. */
 static bool take_over_call(const struct place *place, struct socket_record *record)
 {
     if (record == NULL)
@@ -656,7 +656,7 @@ static bool lacks_flags(const struct place *place, const DWORD *flags)
     return true;
 }
 
-/* Without an OVERLAPPED it is recv. */
+/* Without an OVERLAPPED it is the same as recv. */
 static int receive_now(const struct place *place, SOCKET socket, WSABUF *buffers, DWORD count,
                        DWORD *bytes, DWORD *flags)
 {
@@ -785,7 +785,7 @@ int verifier_WSASend(VERIFIER_AT, SOCKET socket, WSABUF *buffers, DWORD count, D
 static bool is_socket(HANDLE handle)
 {
     take_lock();
-    /* A closed one is still a socket, unless its number belongs to another handle now. */
+    /* A closed socket still counts as a socket, unless its number now belongs to another handle. */
     const struct socket_record *record = find_socket((SOCKET)handle);
     DWORD flags;
     bool known = record != NULL && (record->open || !GetHandleInformation(handle, &flags));
@@ -793,7 +793,7 @@ static bool is_socket(HANDLE handle)
     return known;
 }
 
-/* With a socket ReadFile and WriteFile are WSARecv and WSASend. */
+/* For a socket, ReadFile and WriteFile are the same as WSARecv and WSASend. */
 BOOL verifier_ReadFile(VERIFIER_AT, HANDLE handle, void *bytes, DWORD length, DWORD *done,
                        OVERLAPPED *overlapped)
 {
@@ -903,7 +903,7 @@ BOOL verifier_AcceptEx(VERIFIER_AT, SOCKET listener, SOCKET accepted, void *buff
                              remote_length, bytes, overlapped);
 }
 
-/* What WSAIoctl gives to the program. */
+/* The functions whose addresses WSAIoctl gives to the program. */
 static BOOL PASCAL accept_ex(SOCKET listener, SOCKET accepted, void *buffer, DWORD data_length,
                              DWORD local_length, DWORD remote_length, DWORD *bytes,
                              OVERLAPPED *overlapped)
@@ -971,7 +971,7 @@ int verifier_WSAIoctl(VERIFIER_AT, SOCKET socket, DWORD command, void *in, DWORD
 
 /* ---- results and cancellation -------------------------------------------------------------- */
 
-/* The program has asked, and so knows. A routine or a packet still comes. */
+/* The program has asked, and so it knows the result. A routine or a packet still comes. */
 static void learn_from_question(struct operation *operation)
 {
     if (operation->stage == NOTIFIED && operation->routine == NULL &&
@@ -979,19 +979,19 @@ static void learn_from_question(struct operation *operation)
         put_at_rest(operation, AT_REST);
 }
 
-/* Waits for the end, or not. Returns false if it has not come. Call it with the lock. */
+/* Waits for the end if asked to. False: it has not come. Call it with the lock. */
 static bool has_ended(const struct place *place, const struct operation *operation, BOOL wait)
 {
     if (wait && in_progress(operation) && operation->event == NULL)
         broken(RULE_RESULT, place,
-               "is told to wait, but the OVERLAPPED has no event; the operation was begun by",
+               "is asked to wait, but the OVERLAPPED has no event; the operation was begun by",
                &operation->place);
     while (wait && in_progress(operation) && operation->stage < NOTIFIED)
         SleepConditionVariableSRW(&completed, &lock, INFINITE, 0);
     return operation->stage == NOTIFIED || !in_progress(operation);
 }
 
-/* False: the operation is not one of ours. Otherwise *error is what it came to. */
+/* False: the operation is not one of ours. Otherwise *error is its outcome. */
 static bool result_of(const struct place *place, OVERLAPPED *overlapped, DWORD *bytes, BOOL wait,
                       bool for_winsock, int *error)
 {
@@ -1000,7 +1000,7 @@ static bool result_of(const struct place *place, OVERLAPPED *overlapped, DWORD *
     bool known = operation != NULL;
     if (known && operation->stage == FAILED_NOW)
         broken(RULE_FAILED_AT_ONCE, place,
-               "asks for the result of an operation that failed at once in", &operation->place);
+               "asks for the result of an operation that failed immediately in", &operation->place);
     if (known && !has_ended(place, operation, wait)) {
         *error = WSA_IO_INCOMPLETE;
     } else if (known) {
@@ -1057,8 +1057,8 @@ BOOL verifier_HasOverlappedIoCompleted(const OVERLAPPED *overlapped)
     return overlapped->Internal != STATUS_IS_PENDING;
 }
 
-/* Those of the socket that are in progress; only this one, or only the thread's, if they are not
- * NULL. Returns whether there was one. */
+/* Cancels the operations in progress on the socket; only this one, or only the thread's, if these
+ * are not NULL. Returns whether there was one. */
 static bool cancel(SOCKET socket, const OVERLAPPED *overlapped, const struct thread *thread)
 {
     bool found = false;
@@ -1087,7 +1087,7 @@ BOOL verifier_CancelIoEx(VERIFIER_AT, HANDLE handle, OVERLAPPED *overlapped)
         return CancelIoEx(handle, overlapped);
     if (cancel((SOCKET)handle, overlapped, NULL))
         return TRUE;
-    /* There may be one that is not ours; otherwise this says that there is none. */
+    /* There may be one that is not ours; if not, this call reports that there is none. */
     return CancelIoEx(handle, overlapped);
 }
 

@@ -9,7 +9,7 @@ struct port_record {
 };
 
 static struct port_record *ports;
-static bool has_handler; /* of Ctrl+C: it may run at any time, on a thread of its own */
+static bool has_handler; /* of Ctrl+C: it may run at any time, on a separate thread */
 
 static struct port_record *find_port(HANDLE port)
 {
@@ -19,8 +19,8 @@ static struct port_record *find_port(HANDLE port)
     return record;
 }
 
-/* A pointer cut to 32 bits is not an address of the program any more, but the lower half of one:
- * verifier.c's malloc gives no others. */
+/* A pointer cut to 32 bits is no longer an address of the program but the lower half of one: the
+ * malloc of verifier.c gives only addresses that need both halves. */
 static bool is_half_of_address(ULONG_PTR key)
 {
     ULONG_PTR whole = (ULONG_PTR)arena + (key - (ULONG_PTR)(DWORD)(ULONG_PTR)arena);
@@ -156,7 +156,7 @@ struct start {
     void *argument;
 };
 
-/* What a thread has begun, except at a port, is cancelled when it ends. */
+/* When a thread ends, its operations are cancelled, except those of a socket with a port. */
 static void thread_ends(struct thread *thread)
 {
     take_lock();
@@ -228,7 +228,7 @@ BOOL verifier_TerminateThread(VERIFIER_AT, HANDLE thread, DWORD status)
         if (call->thread->id == id)
             broken(RULE_TERMINATED, &place, "ends a thread that is inside", &call->place);
         if (call->thread->id == id)
-            *link = call->next; /* it lies on the stack that goes */
+            *link = call->next; /* it is on the stack, which goes with the thread */
         else
             link = &call->next;
     }

@@ -1,6 +1,6 @@
 /*
- * real.h - gives their own meaning back to the names that verifier.h has taken: the compiler may
- * have been told to put it before verifier.c, too. A part of verifier.c.
+ * real.h - gives the names that verifier.h has taken their own meaning again: the compiler may have
+ * been asked to put verifier.h before verifier.c as well. A part of verifier.c.
  */
 #undef main
 #undef WSAStartup

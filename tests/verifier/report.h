@@ -1,12 +1,12 @@
 /*
- * report.h - places, threads, and what is said of a broken rule. A part of verifier.c.
+ * report.h - places, threads, and the report of a broken rule. A part of verifier.c.
  */
 
 /* Rules 3 to 28 have the numbers of the chapters' models; the others begin at 30. course/rules.md
- * has them all, with what to do. */
+ * explains each of them, and what to do about it. */
 enum rule {
     RULE_WAIT = 7,             /* 1 to 64 handles; none of them is closed meanwhile */
-    RULE_FAILED_AT_ONCE = 9,   /* an operation that failed at once has no result */
+    RULE_FAILED_AT_ONCE = 9,   /* an operation that failed immediately has no result */
     RULE_IN_PROGRESS = 10,     /* OVERLAPPED and buffer belong to the system until it completes */
     RULE_BYTE_COUNT = 11,      /* NULL for the byte count of an overlapped call; flags are needed */
     RULE_RESULT = 12,          /* flags of WSAGetOverlappedResult; it waits for events only */
@@ -22,11 +22,11 @@ enum rule {
     RULE_CONTEXT = 28,         /* AcceptEx, ConnectEx and what follows them */
     RULE_EXCLUSIVE = 30,       /* SO_EXCLUSIVEADDRUSE */
     RULE_CLOSED = 31,          /* a socket is used or closed after it was closed */
-    RULE_CLOSED_BESIDE = 32,   /* ... or closed beside a call of another thread */
+    RULE_CLOSED_BESIDE = 32,   /* ... or closed while another thread is using it */
     RULE_LEFT_OPEN = 33,       /* nothing is left open or in progress at the end */
-    RULE_STARTUP = 34,         /* WSAStartup before, WSACleanup after, as often */
+    RULE_STARTUP = 34,         /* WSAStartup before, WSACleanup after, equally often */
     RULE_LENGTH = 35,          /* a length is not negative */
-    RULE_MEMORY = 36,          /* no memory is used after free, or behind its end */
+    RULE_MEMORY = 36,          /* no memory is used after free, or beyond its end */
     RULE_TERMINATED = 37,      /* no thread is terminated inside a call */
     RULE_UNKNOWN_SOCKET = 38,  /* a socket is one that Winsock has given out */
 };
@@ -36,7 +36,7 @@ struct place {
     const char *call; /* WSARecv */
     const char *file;
     int line;
-    bool is_near; /* called through a pointer: the last place that is known before the call */
+    bool is_near; /* called through a pointer: this is the place of the call before it */
 };
 
 /* What is known of a thread of the program. */
@@ -46,13 +46,13 @@ struct thread {
     HANDLE handle;
     struct place last;    /* its last call */
     int alertable_waits;  /* begun so far */
-    bool made_by_program; /* main's, or of CreateThread: not one that runs a handler of Ctrl+C */
+    bool made_by_program; /* main's, or from CreateThread: not the one of a Ctrl+C handler */
     bool takes_packet;    /* inside GetQueuedCompletionStatus */
     bool ended;
     int inside_routines;
 };
 
-/* A wait of a thread, while it lasts; it lives on the stack of that thread. */
+/* A wait of a thread, while it lasts; it is on the stack of that thread. */
 struct wait {
     struct wait *next;
     const struct thread *thread;
@@ -78,12 +78,12 @@ static void release_lock(void)
     ReleaseSRWLockExclusive(&lock);
 }
 
-/* The system's own memory, because the program's is watched. Ends the program if there is none. */
+/* Memory from the system, because the program's is watched. Ends the program if there is none. */
 static void *own_memory(size_t size)
 {
     void *memory = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, size);
     if (memory == NULL) {
-        fprintf(stderr, "verifier: there is no more memory\n");
+        fprintf(stderr, "verifier: there is no more memory for its records\n");
         ExitProcess(3);
     }
     return memory;
@@ -109,7 +109,7 @@ static struct thread *this_thread(void)
     return thread;
 }
 
-/* The same for a caller that has the lock: its thread is known already. */
+/* The same for a caller that has the lock: its thread is already known. */
 static struct thread *this_thread_with_lock(void)
 {
     return TlsGetValue(thread_slot);
@@ -123,7 +123,7 @@ static struct place at(const char *call, const char *file, int line)
     return place;
 }
 
-/* The place of a call that came through a pointer of WSAIoctl, and so without its place. */
+/* The place of a call through a pointer from WSAIoctl, which does not bring its own place. */
 static struct place near_last(const char *call)
 {
     struct place place = this_thread()->last;
@@ -161,7 +161,7 @@ static void say(const char *line)
     WriteFile(GetStdHandle(STD_ERROR_HANDLE), line, (DWORD)strlen(line), &written, NULL);
 }
 
-/* A broken rule is said once for each place. */
+/* A broken rule is reported once for each place. */
 struct said {
     struct said *next;
     enum rule rule;
@@ -184,8 +184,8 @@ static bool said_already(enum rule rule, const struct place *place)
     return false;
 }
 
-/* Says which rule the call breaks. The text follows the call and its place, and may end with
- * another place. Call it with the lock; the thread's last error stays. */
+/* Reports which rule the call breaks. The text follows the call and its place, and may be followed
+ * by another place. Call it with the lock; the thread's last error stays. */
 static void broken(enum rule rule, const struct place *place, const char *text,
                    const struct place *other)
 {

@@ -1,13 +1,13 @@
 /*
- * rules.c - a case for each rule of the verifier: a few lines that break it, or keep it. Compiled
+ * rules.c - cases for each rule of the verifier: a few lines that break it, or keep it. Compiled
  * with verifier.h before it, and linked with verifier.c.
  *
- *   rules.exe --list       the cases: name, rule, call, and what is said of it
+ *   rules.exe --list       the cases: name, rule, call, and the text of the report
  *   rules.exe NAME breaks  one line on standard error, of the line marked RULE; exit status 3
- *   rules.exe NAME keeps   the same thing done right: not a word; exit status 0
+ *   rules.exe NAME keeps   the same thing done right: no output; exit status 0
  *   rules.exe all keeps    likewise, all of them one after the other
  *
- * What a case does beside its rule is right either way. Nothing waits for longer than some seconds.
+ * Apart from its rule, a case does everything right. Nothing waits for longer than a few seconds.
  */
 #include <winsock2.h>
 #include <ws2tcpip.h>
@@ -143,7 +143,7 @@ static void begin_receive(SOCKET socket, struct io *io)
     begun(WSARecv(socket, &io->buffer, 1, NULL, &io->flags, &io->overlapped, NULL));
 }
 
-/* Waits for the packet of an operation, whatever came of it. */
+/* Waits for the packet of an operation, whatever its outcome. */
 static void take_packet(HANDLE port)
 {
     OVERLAPPED *overlapped = NULL;
@@ -153,7 +153,7 @@ static void take_packet(HANDLE port)
     must(overlapped != NULL, "GetQueuedCompletionStatus");
 }
 
-/* Closes a pair whose operations have still to give so many packets. */
+/* Closes a pair whose operations still have to give this many packets. */
 static void end_pair(struct pair pair, int packets)
 {
     closesocket(pair.there);
@@ -168,7 +168,7 @@ static void wait_for(HANDLE handle)
     must(WaitForSingleObject(handle, AT_MOST) == WAIT_OBJECT_0, "WaitForSingleObject");
 }
 
-/* A thread, when it has had the time to come to what it waits for. */
+/* Starts a thread, and gives it the time to reach its wait. */
 static HANDLE begin_thread(LPTHREAD_START_ROUTINE start, void *argument)
 {
     HANDLE thread = CreateThread(NULL, 0, start, argument, 0, NULL);
@@ -228,7 +228,7 @@ static void event_closed_in_wait(bool breaks)
     end_thread(thread);
 }
 
-/* ---- 9: it failed at once ------------------------------------------------------------------ */
+/* ---- 9: it failed immediately -------------------------------------------------------------- */
 
 static void result_of_failure(bool breaks)
 {
@@ -238,7 +238,7 @@ static void result_of_failure(bool breaks)
 
     must(WSARecv(unconnected, &io->buffer, 1, NULL, &io->flags, &io->overlapped, NULL) != 0 &&
              WSAGetLastError() != WSA_IO_PENDING,
-         "a failure at once");
+         "an immediate failure");
     if (breaks)
         WSAGetOverlappedResult(unconnected, &io->overlapped, &bytes, FALSE, &flags); /* RULE */
     closesocket(unconnected);
@@ -317,7 +317,7 @@ static void buffer_moved(bool breaks)
     free(moved);
 }
 
-/* What the memory of a function that has returned is used for. */
+/* Uses the memory of a function that has returned for something else. */
 static int use_stack(void)
 {
     volatile char memory[4096];
@@ -335,7 +335,7 @@ static void receive_on_stack(struct pair pair, struct io *io, bool breaks)
 
 static void overlapped_on_stack(bool breaks)
 {
-    /* Through pointers, so that the compiler does not make one function of all. */
+    /* Through pointers, so that the compiler does not make one function out of all of them. */
     void (*volatile receive)(struct pair, struct io *, bool) = receive_on_stack;
     int (*volatile use)(void) = use_stack;
     struct pair pair = connect_at_port();
@@ -347,7 +347,7 @@ static void overlapped_on_stack(bool breaks)
     free(io);
 }
 
-/* Memory that goes in another way than by free: this, or the stack of a thread that ends. */
+/* Memory that disappears without free: this, or the stack of a thread that ends. */
 static void overlapped_gone(bool breaks)
 {
     struct pair pair = connect_at_port();
@@ -426,7 +426,7 @@ static void event_closed_in_progress(bool breaks)
     free(io);
 }
 
-/* No rule is said to be broken, but what is read shows it: the buffer is full of 0xEE. */
+/* No broken rule is reported, but the bytes that are read show it: the buffer is full of 0xEE. */
 static void buffer_read_early(bool breaks)
 {
     struct pair pair = connect_at_port();
@@ -623,7 +623,7 @@ static void routine_and_port(bool breaks)
     free(io);
 }
 
-/* A program that hangs: it has to be told before its end. */
+/* A program that hangs: the report must come before its end. */
 static void never_alertable(bool breaks)
 {
     struct pair pair = connect_pair();
@@ -797,7 +797,7 @@ static struct pair accept_pair(bool with_context)
     bool accepted = false;
 
     connect(pair.there, (struct sockaddr *)&address, sizeof address);
-    for (int i = 0; i < 20 && !accepted; i++) { /* it may fail: another client has gone again */
+    for (int i = 0; i < 20 && !accepted; i++) { /* it may fail because a client has gone again */
         if (AcceptEx(listener, pair.here, addresses, 0, ADDRESS_LENGTH, ADDRESS_LENGTH, NULL,
                      &io->overlapped) ||
             WSAGetLastError() == WSA_IO_PENDING)
@@ -879,7 +879,7 @@ static void find_function(SOCKET socket, GUID guid, void *function, DWORD size)
          "WSAIoctl");
 }
 
-/* Its place is not known: it is called through a pointer, and the call before it is named. */
+/* Its place is not known, because it is called through a pointer: the call before it is named. */
 static void connect_without_bind(bool breaks)
 {
     SOCKET listener = listening_socket(), client = breaks ? new_socket() : bound_socket(true);
@@ -1049,7 +1049,7 @@ static void operation_left(bool breaks)
     begun(WSARecv(pair.here, &io->buffer, 1, NULL, &io->flags, &io->overlapped, NULL)); /* RULE */
     if (breaks) {
         WSACleanup();
-        start_winsock(); /* the rest is to be in order */
+        start_winsock(); /* so that the rest is in order */
     }
     closesocket(pair.there);
     closesocket(pair.here);
@@ -1142,7 +1142,7 @@ static void too_many_cleanups(bool breaks)
 {
     start_winsock();
     if (!breaks)
-        start_winsock(); /* it may be called again: they are counted */
+        start_winsock(); /* it may be called again: the calls are counted */
     WSACleanup();
     WSACleanup(); /* RULE */
 }
@@ -1361,7 +1361,7 @@ static const struct {
     {CASE(event_closed_in_wait), 7, "WSACloseEvent",
      "closes an event that another thread is waiting for in"},
     {CASE(result_of_failure), 9, "WSAGetOverlappedResult",
-     "asks for the result of an operation that failed at once in"},
+     "asks for the result of an operation that failed immediately in"},
     {CASE(overlapped_again), 10, "WSASend",
      "begins with the OVERLAPPED of an operation in progress, begun by"},
     {CASE(buffer_again), 10, "WSASend",
@@ -1386,7 +1386,7 @@ static const struct {
     {CASE(byte_count), 11, "WSASend",
      "is overlapped, yet asks for a byte count: pass NULL; the completion reports it"},
     {CASE(result_without_event), 12, "WSAGetOverlappedResult",
-     "is told to wait, but the OVERLAPPED has no event; the operation was begun by"},
+     "is asked to wait, but the OVERLAPPED has no event; the operation was begun by"},
     {CASE(result_without_flags), 12, "WSAGetOverlappedResult",
      "is given NULL for its flags: on Windows the program crashes"},
     {CASE(one_event_for_two), 13, "WSASend",

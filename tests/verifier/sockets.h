@@ -1,5 +1,5 @@
 /*
- * sockets.h - the sockets of the program, and the calls that concern nothing else. A part of
+ * sockets.h - the sockets of the program, and the calls that concern only them. A part of
  * verifier.c.
  */
 struct socket_record {
@@ -19,15 +19,15 @@ struct socket_record {
     /* Its events: see events.h. */
     WSAEVENT event;
     long mask;
-    long extra;           /* network events that are due beside those of the system */
-    bool send_refused;    /* not by the system, so FD_WRITE is ours to give */
-    bool close_announced; /* FD_CLOSE was given */
+    long extra;           /* network events due in addition to those of the system */
+    bool send_refused;    /* not by the system, so FD_WRITE must come from us */
+    bool close_announced; /* FD_CLOSE has been given */
     bool was_reset;
     bool end_seen;  /* the end of the stream was read ahead */
     char *ahead;    /* bytes that were received before the program asked */
     int ahead_size; /* of them, those before ahead_taken have been given */
     int ahead_taken;
-    unsigned receives, sends, accepts; /* so far: for the decisions */
+    unsigned receives, sends, accepts; /* so far; the decisions depend on them */
     bool shut_down;                    /* by the program: it sends nothing more */
 
     /* The last overlapped receive: see check_length_again. */
@@ -47,7 +47,7 @@ enum { TABLE_SIZE = 4096 };
 static struct socket_record *socket_table[TABLE_SIZE];
 static unsigned sockets_made;
 
-/* A call of a thread on a socket, while it lasts; it lives on the stack of that thread. */
+/* A call of a thread on a socket, while it lasts; it is on the stack of that thread. */
 struct call_inside {
     struct call_inside *next;
     SOCKET socket;
@@ -71,7 +71,7 @@ static struct socket_record *find_socket(SOCKET socket)
     return record;
 }
 
-/* A handle may be given out again: the record of the closed one is then used again. */
+/* A handle may be given out again: the record of the closed one is then reused. */
 static struct socket_record *add_socket(const struct place *place, SOCKET socket)
 {
     struct socket_record *record = find_socket(socket);
@@ -97,7 +97,7 @@ static struct socket_record *add_socket(const struct place *place, SOCKET socket
 /* Defined in verifier.c: whether Winsock has been started; otherwise the call breaks a rule. */
 static bool check_started(const struct place *place);
 
-/* Looks the socket up for a call; NULL, if there is none or it is closed: then the rule is broken,
+/* Looks the socket up for a call. NULL: there is none, or it is closed; the rule is then broken,
  * and the real call will fail. Call it with the lock. */
 static struct socket_record *use_socket(const struct place *place, SOCKET socket)
 {
@@ -123,7 +123,7 @@ static struct socket_record *use_socket(const struct place *place, SOCKET socket
     return record;
 }
 
-/* Most calls fail on a socket of AcceptEx before it has the listener's context. True if this one
+/* Most calls fail on a socket of AcceptEx until it has the listener's context. True if this one
  * does. */
 static bool lacks_context(const struct place *place, const struct socket_record *record)
 {
@@ -240,7 +240,7 @@ int verifier_closesocket(VERIFIER_AT, SOCKET socket)
         record->ahead = NULL;
     }
     release_lock();
-    /* With the socket its number may be given out again, so nothing is done to it after this. */
+    /* After this the socket's number may be given out again, so nothing more is done to it. */
     return closesocket(known ? socket : INVALID_SOCKET);
 }
 
@@ -272,7 +272,7 @@ int verifier_listen(VERIFIER_AT, SOCKET socket, int backlog)
     return listen(socket, backlog);
 }
 
-/* What accept has given. It has inherited the listener's events. */
+/* Records the socket that accept has given. It has inherited the listener's events. */
 static SOCKET accepted_socket(const struct place *place, SOCKET listener, SOCKET accepted)
 {
     DWORD error = GetLastError();
@@ -295,11 +295,11 @@ static SOCKET accepted_socket(const struct place *place, SOCKET listener, SOCKET
 /* Defined in events.h: gives the network events again, a little later. */
 static void give_later(struct socket_record *record, long network_events, DWORD milliseconds);
 
-/* An accept that fails though there is a client: true, with the error set. Only a thread that would
- * not wait anyway is treated so. After WSAECONNRESET, FD_ACCEPT comes again. After WSAEMFILE it
- * does not: the client is still there, but FD_ACCEPT came for it once, and WSAEventSelect does not
- * look anew. The documentation promises more, but Windows announces nothing again because of
- * WSAEventSelect, and FD_READ not after each recv that failed. */
+/* Makes an accept fail although there is a client: true, with the error set. This happens only to a
+ * thread that would not wait anyway. After WSAECONNRESET, FD_ACCEPT comes again. After WSAEMFILE it
+ * does not: the client is still there, but FD_ACCEPT has come for it once, and WSAEventSelect does
+ * not look again. The documentation promises more, but Windows does not repeat a network event
+ * because of WSAEventSelect, nor FD_READ after every recv that failed. */
 static bool accept_fails(struct socket_record *record)
 {
     int error = 0;
@@ -369,7 +369,7 @@ int verifier_connect(VERIFIER_AT, SOCKET socket, const struct sockaddr *address,
     return result;
 }
 
-/* Fails a call that Windows lets fail. */
+/* Fails a call that would fail on Windows. */
 static int failed_call(int error)
 {
     release_lock();
@@ -434,8 +434,8 @@ int verifier_send(VERIFIER_AT, SOCKET socket, const char *bytes, int length, int
 static bool receive_from_ahead(struct socket_record *record, char *bytes, int length, int flags,
                                int *result);
 
-/* A part of so many bytes: as often a few as half of them, so that short messages come in pieces,
- * too. */
+/* A part of this many bytes: as often a few as half of them, so that short messages also come in
+ * pieces. */
 static int piece_of(const struct socket_record *record, unsigned nth, int length)
 {
     unsigned most = 1u << draw(PIECES, record->number, ~nth) % 18;

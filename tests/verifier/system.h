@@ -3,7 +3,7 @@
  * program when it is time. A part of verifier.c.
  */
 
-/* Network events that are to come later. */
+/* Network events that will come later. */
 struct due_events {
     struct due_events *next;
     ULONGLONG at;
@@ -74,7 +74,7 @@ static void complete_due_operations(ULONGLONG now)
     }
 }
 
-/* A routine that has been due for so long, in a thread that has begun no alertable wait since. */
+/* Finds a routine that has been due for too long, in a thread without an alertable wait since. */
 static void check_routines(ULONGLONG now)
 {
     for (const struct operation *operation = operations; operation != NULL;
@@ -131,7 +131,7 @@ static void take_completion(struct operation *operation, BOOL succeeded, DWORD t
     release_lock();
 }
 
-/* A completion that is not of ours is of a call that verifier.h does not know: it goes to the
+/* A completion that is not ours comes from a call that verifier.h does not know: it goes to the
  * program's own port. */
 static void pass_on(ULONG_PTR key, DWORD transferred, OVERLAPPED *overlapped)
 {
@@ -143,7 +143,7 @@ static void pass_on(ULONG_PTR key, DWORD transferred, OVERLAPPED *overlapped)
 static DWORD WINAPI run_system(void *nothing)
 {
     DWORD timeout = INFINITE;
-    bool runs = nothing == NULL; /* for ever */
+    bool runs = nothing == NULL; /* forever */
 
     while (runs) {
         DWORD transferred = 0;

@@ -3,10 +3,10 @@
  *
  * Each kind is allowed by the documentation, or was seen on Windows. A decision depends on the
  * seed, the kind, the socket (the first, the second ...) and how often it was asked for, and not on
- * what other threads do: the same seed decides the same things.
+ * what other threads do: the same seed always makes the same decisions.
  */
 enum kind {
-    PIECES,       /* a receive gives fewer bytes than there are */
+    PIECES,       /* a receive gives fewer bytes than have arrived */
     REFUSALS,     /* a send is refused (WSAEWOULDBLOCK), FD_WRITE comes later; or takes a part */
     EARLY_CLOSE,  /* FD_CLOSE comes while bytes are still unread */
     EMPTY_READ,   /* FD_READ comes, and there is nothing to read */
@@ -26,7 +26,7 @@ static const char *const kind_names[KINDS] = {
 
 static bool kind_is_on[KINDS];
 
-/* VERIFIER_UNKIND; without it all but accept_full, after which a server may rightly wait until a
+/* Reads VERIFIER_UNKIND. Unset: all but accept_full, after which a server may rightly wait until a
  * client leaves. A wrong name ends the program. */
 static void choose_kinds(void)
 {
@@ -65,14 +65,14 @@ static unsigned mixed(unsigned value)
     return value ^ (value >> 16);
 }
 
-/* A number that only depends on the seed, the kind, the socket's number, and on how often it was
- * asked for. */
+/* A number that depends only on the seed, the kind, the socket's number, and how often it was asked
+ * for. */
 static unsigned draw(enum kind kind, unsigned socket_number, unsigned nth)
 {
     return mixed(mixed(mixed(seed * 31u + (unsigned)kind) + socket_number * 0x9e3779b9u) + nth);
 }
 
-/* True once in so many times. */
+/* True once in this many times. */
 static bool chance(enum kind kind, unsigned socket_number, unsigned nth, unsigned one_in)
 {
     return seed != 0 && kind_is_on[kind] && draw(kind, socket_number, nth) % one_in == 0;

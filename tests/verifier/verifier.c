@@ -15,7 +15,7 @@
 #endif
 
 static HANDLE system_port; /* the real operations complete here */
-static bool under_wine;    /* which does not tell a reset from an end */
+static bool under_wine;    /* which does not distinguish a reset from an end */
 
 #include "report.h"
 #include "unkindness.h"
@@ -71,8 +71,8 @@ static void say_which_sockets_are_open(void)
     }
 }
 
-/* An event that another thread has used, too, may stay open, because that thread may still be about
- * to set it. And so may one event or port, if there is a handler of Ctrl+C that might use it. */
+/* An event that another thread has also used may stay open, because that thread may still be about
+ * to set it. So may one event or port if there is a Ctrl+C handler that might use it. */
 static void say_which_handles_are_open(void)
 {
     enum { MOST = 100 };
@@ -164,13 +164,13 @@ static void start_verifier(void)
     system_port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
     HANDLE thread = CreateThread(NULL, 0, run_system, NULL, 0, NULL);
     if (system_port == NULL || thread == NULL) {
-        say("verifier: the system's part cannot start\r\n");
+        say("verifier: the thread that plays the kernel cannot be started\r\n");
         ExitProcess(3);
     }
     CloseHandle(thread);
 }
 
-/* The program's main, under its new name: whatever it takes and gives, the arguments do no harm. */
+/* The program's main, under its new name: whatever its type is, the arguments do no harm. */
 int verified_main();
 
 int main(int argc, char **argv)

@@ -15,14 +15,15 @@
  *
  * course/rules.md explains each rule. Environment variables:
  *
- *   VERIFIER_SEED=N        from 1: be unkind, too; the same N decides the same things. 0 or unset:
+ *   VERIFIER_SEED=N        from 1: also be unkind; the same N makes the same decisions. 0 or unset:
  *                          the rules alone
- *   VERIFIER_UNKIND=A,B    only these kinds of it; their names stand in unkindness.h
+ *   VERIFIER_UNKIND=A,B    only these kinds of it; their names are in unkindness.h
  *
  * Exit status: that of the program, or 3 if it would be 0 although a rule has been broken.
  *
- * Windows' headers are included here, so what they look at (UNICODE, for example) must stand on the
- * command line, not in the source. FD_SETSIZE may stand in either. A program begins with main.
+ * Windows' headers are included here, so the macros that they look at (UNICODE, for example) must
+ * be on the command line, not in the source. FD_SETSIZE may be in either. A program begins with
+ * main.
  */
 #ifndef VERIFIER_H
 #define VERIFIER_H
@@ -65,8 +66,8 @@
 #undef _CRT_SECURE_NO_WARNINGS
 #endif
 
-/* Every function below does what the one without verifier_ does, and is told the place of the call
- * first. */
+/* Every function below does what the one without verifier_ does; its first argument is the place of
+ * the call. */
 #define VERIFIER_PLACE __FILE__, __LINE__
 #define VERIFIER_AT    const char *file, int line
 
@@ -265,7 +266,7 @@ BOOL verifier_SetConsoleCtrlHandler(VERIFIER_AT, PHANDLER_ROUTINE handler, BOOL 
 #define SetConsoleCtrlHandler(...) verifier_SetConsoleCtrlHandler(VERIFIER_PLACE, __VA_ARGS__)
 #define TerminateThread(...)       verifier_TerminateThread(VERIFIER_PLACE, __VA_ARGS__)
 
-/* Unlike the one of winsock2.h it does not write behind an array whose size it does not know. */
+/* Unlike that of winsock2.h, it does not write beyond the end of an array of unknown size. */
 #undef FD_SET
 #define FD_SET(member, set)                                                                        \
     do {                                                                                           \
