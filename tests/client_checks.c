@@ -47,6 +47,11 @@ static void compare(struct process *client, DWORD status, const struct expectati
                 "expected \"%s\" on standard error, found \"%s\"", expected->error, error);
 }
 
+int long_run_ms(void)
+{
+    return verified ? 90000 : 30000;
+}
+
 void run_client(const char *arguments, const void *bytes, size_t length, bool keep_open,
                 const struct expectation *expected)
 {
@@ -61,9 +66,9 @@ void run_client(const char *arguments, const void *bytes, size_t length, bool ke
         write_input(&client, bytes, length);
     else
         thread = CreateThread(NULL, 0, feed_input, &feed, 0, NULL);
-    if (!wait_for_exit(&client, LONG_RUN_MS, &status))
+    if (!wait_for_exit(&client, (DWORD)long_run_ms(), &status))
         trouble(TIMED_OUT, "the end of the input, FD_CLOSE, and the wait between them",
-                "the client did not end within %d s; it printed %lu bytes", LONG_RUN_MS / 1000,
+                "the client did not end within %d s; it printed %lu bytes", long_run_ms() / 1000,
                 (unsigned long)client.output.length);
     else
         compare(&client, status, expected);

@@ -20,9 +20,9 @@ static double run_load(const char *load, const char *host, int port, DWORD expec
     snprintf(arguments, sizeof arguments, "--quiet %s %s %d", load, host, port);
     if (!start_program(&client, arguments))
         return 0;
-    if (!wait_for_exit(&client, LONG_RUN_MS, &status))
+    if (!wait_for_exit(&client, (DWORD)long_run_ms(), &status))
         trouble(TIMED_OUT, "what exchange_messages waits for", "the load did not end within %d s",
-                LONG_RUN_MS / 1000);
+                long_run_ms() / 1000);
     else if (status != expected_status)
         trouble(FAILED, "what is counted as lost",
                 "expected exit status %lu, found %s, and on standard error \"%s\"", expected_status,
