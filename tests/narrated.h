@@ -1,6 +1,5 @@
 /*
- * narrated.h - for the exercises whose statement fixes a line of the narration: reads such lines,
- * and examines the output after the shutdown.
+ * narrated.h - for the exercises whose statement fixes a line of the narration: reads such lines.
  */
 #ifndef NARRATED_H
 #define NARRATED_H
@@ -17,12 +16,5 @@ struct narrated {
 };
 bool next_narrated(struct server *server, const char *call, size_t *place,
                    struct narrated *narrated);
-
-/* Presses Ctrl+C and waits for the end of the server, whose output can be examined afterwards. The
- * caller ends it with end_program. False after noting trouble. */
-bool stop_and_keep_output(struct server *server);
-
-/* A check: a few clients stay, and send so often that even a few bytes lost per receive show. */
-void messages_leak_nothing(void);
 
 #endif

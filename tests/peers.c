@@ -15,6 +15,12 @@ void fill_pattern(void)
     }
 }
 
+void close_peer(SOCKET peer)
+{
+    if (peer != INVALID_SOCKET)
+        closesocket(peer);
+}
+
 int wait_for_socket(SOCKET peer, int wanted, DWORD milliseconds)
 {
     fd_set readable, writable, broken;

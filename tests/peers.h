@@ -17,6 +17,9 @@ void fill_pattern(void);
 /* A connected socket, or INVALID_SOCKET after noting trouble. The caller closes it. */
 SOCKET connect_peer(int port);
 
+/* Closes it; INVALID_SOCKET: nothing. */
+void close_peer(SOCKET peer);
+
 /* Waits with select for one socket, at most this many milliseconds. Returns the bits that hold. */
 enum { READABLE = 1, WRITABLE = 2 };
 int wait_for_socket(SOCKET peer, int wanted, DWORD milliseconds);

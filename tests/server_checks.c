@@ -1,5 +1,6 @@
 /* server_checks.c - what every server promises. See server_checks.h. */
 #include "server_checks.h"
+#include "service_checks.h"
 #include "peers.h"
 
 int storm_seconds = DEFAULT_STORM_SECONDS;
@@ -33,8 +34,7 @@ static void echo_drip(struct server *server)
     SOCKET peer = connect_peer(server->port);
     for (int i = 0; i < 200 && !in_trouble(); i++)
         exchange(peer, pattern + i, 1, 1);
-    if (peer != INVALID_SOCKET)
-        closesocket(peer);
+    close_peer(peer);
 }
 
 /* Unlike in the drip, each receive begins before there is anything to receive. */
@@ -45,8 +45,7 @@ static void echo_with_pauses(struct server *server)
         Sleep(2);
         exchange(peer, pattern + i, 100, 100);
     }
-    if (peer != INVALID_SOCKET)
-        closesocket(peer);
+    close_peer(peer);
 }
 
 /* A server that asks for no more bytes than came the last time still echoes everything. */
@@ -59,8 +58,7 @@ static void long_after_short(struct server *server)
         shutdown(peer, SD_SEND);
         receive_end(peer);
     }
-    if (peer != INVALID_SOCKET)
-        closesocket(peer);
+    close_peer(peer);
     int lines = count_text(server, "\n");
     if (lines > MOST_LINES)
         trouble(FAILED, "WSABUF.len: is it the whole buffer again for each receive?",
@@ -85,8 +83,7 @@ static void half_close(struct server *server)
                 receive_end(peer);
         }
     }
-    if (peer != INVALID_SOCKET)
-        closesocket(peer);
+    close_peer(peer);
 }
 
 static void bytes_and_end_together(struct server *server)
@@ -327,7 +324,7 @@ static void storm_of_connects(struct server *server)
 static void two_thousand_in_a_row(struct server *server)
 {
     enum { WARM_UP = 200, COUNT = 2000 };
-    struct measurement before = {0, 0, 0}, after = {0, 0, 0};
+    struct measurement before = {0, 0, 0};
     bool measured = true;
     for (int i = 0; i < COUNT && !in_trouble(); i++) {
         if (i == WARM_UP)
@@ -335,18 +332,9 @@ static void two_thousand_in_a_row(struct server *server)
         converse(server->port, pattern + i, 100, 100);
     }
     Sleep(200); /* the server may still be closing the last one */
-    measured = measured && measure_server(server, &after);
-    if (!measured)
-        cannot_measure(server);
-    else if (after.handles > before.handles + 10)
-        trouble(FAILED, "WSACloseEvent, closesocket, CloseHandle: once for each client",
-                "expected no more handles than before, found %u after %d connections, %u after %d",
-                after.handles, COUNT, before.handles, WARM_UP);
-    else if (after.memory > before.memory + 2 * 1024 * 1024)
-        trouble(FAILED, "free: once for each client",
-                "expected no more memory than before, found %llu KiB after %d connections, "
-                "%llu KiB after %d",
-                after.memory >> 10, COUNT, before.memory >> 10, WARM_UP);
+    expect_no_growth(server, measured ? &before : NULL, 2 * 1024 * 1024,
+                     "WSACloseEvent, closesocket, CloseHandle, free: once for each client",
+                     "after 2,000 connections");
 }
 
 /* ---- everything at the same time ----------------------------------------------------------- */
@@ -455,8 +443,7 @@ static DWORD WINAPI busy_peer(void *parameter)
     while (peer != INVALID_SOCKET && now_ms() < storm->end &&
            exchange(peer, pattern, 4 * 1024 * 1024, 256 * 1024))
         continue;
-    if (peer != INVALID_SOCKET)
-        closesocket(peer);
+    close_peer(peer);
     return 0;
 }
 
@@ -492,8 +479,7 @@ static void busy_clients_starve_nobody(struct server *server)
                 "expected a quiet client to be answered within 0.5 s while %d others are busy, "
                 "found %.1f s and %d answers",
                 BUSY_PEERS, longest / 1000, answers);
-    if (quiet != INVALID_SOCKET)
-        closesocket(quiet);
+    close_peer(quiet);
 }
 
 /* ---- idle, errors, stop -------------------------------------------------------------------- */
@@ -503,8 +489,7 @@ static void idle_costs_nothing(struct server *server)
     SOCKET peer = connect_peer(server->port); /* a client that sends nothing after a first word */
     if (peer != INVALID_SOCKET && exchange(peer, pattern, 100, 100))
         expect_sleep(server, 2000);
-    if (peer != INVALID_SOCKET)
-        closesocket(peer);
+    close_peer(peer);
 }
 
 /* Runs the program to its end. */
@@ -574,48 +559,9 @@ static void port_0_and_ipv6(void)
         stop_server(&server);
 }
 
-static DWORD WINAPI keep_talking(void *parameter)
-{
-    SOCKET peer = *(SOCKET *)parameter;
-    char bytes[4096];
-
-    for (double end = now_ms() + patience_ms; now_ms() < end;) {
-        if (send(peer, (const char *)pattern, sizeof bytes, 0) == SOCKET_ERROR &&
-            WSAGetLastError() != WSAEWOULDBLOCK)
-            break;
-        wait_for_socket(peer, READABLE, 100);
-        int received = recv(peer, bytes, sizeof bytes, 0);
-        if (received == 0 || (received == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK))
-            break;
-    }
-    return 0;
-}
-
-/* Ctrl+C while one client is idle, one does not read, one sends and one is half-closed. */
 static void stop_with_clients(void)
 {
-    enum { IDLE, LAZY, BUSY, HALF_CLOSED, COUNT };
-    struct server server;
-    SOCKET peers[COUNT];
-    if (!start_server(&server, "--quiet"))
-        return;
-    connect_peers(server.port, peers, COUNT);
-    if (!in_trouble()) {
-        send_until_refused(peers[LAZY]);
-        exchange(peers[HALF_CLOSED], pattern, 1000, 1000);
-        send_until_refused(peers[HALF_CLOSED]);
-        shutdown(peers[HALF_CLOSED], SD_SEND);
-        HANDLE thread = CreateThread(NULL, 0, keep_talking, &peers[BUSY], 0, NULL);
-        if (thread == NULL)
-            fail((int)GetLastError(), "CreateThread");
-        Sleep(200);
-        stop_server(&server);
-        WaitForSingleObject(thread, INFINITE);
-        CloseHandle(thread);
-    } else {
-        stop_server(&server);
-    }
-    end_peers(peers, COUNT);
+    service_stops(&(struct service){0}); /* an echo and nothing else */
 }
 
 const struct check server_checks[] = {

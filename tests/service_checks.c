@@ -17,19 +17,14 @@ static bool receive_service_end(SOCKET peer, const struct service *service, size
     return service->ends != NULL ? service->ends(peer, echoed) : receive_end(peer);
 }
 
-SOCKET service_connect(int port, const struct service *service)
+/* Connects and receives what comes first. INVALID_SOCKET after noting trouble. */
+static SOCKET service_connect(int port, const struct service *service)
 {
     SOCKET peer = connect_peer(port);
     if (peer == INVALID_SOCKET || service->opens == NULL || service->opens(peer))
         return peer;
     closesocket(peer);
     return INVALID_SOCKET;
-}
-
-static void close_peer(SOCKET peer)
-{
-    if (peer != INVALID_SOCKET)
-        closesocket(peer);
 }
 
 size_t service_visit(int port, const struct service *service, size_t length, size_t piece)
@@ -43,61 +38,6 @@ size_t service_visit(int port, const struct service *service, size_t length, siz
 }
 
 /* ---- load, and the summary ----------------------------------------------------------------- */
-
-/* The last line of its output that begins like a summary; bytes of any value may come before it.
- * False: there is none. */
-static bool read_summary(struct process *process, int *clients, long long *bytes, int *pending)
-{
-    static const char begin[] = "summary: ";
-    bool found = false;
-
-    EnterCriticalSection(&process->output.lock);
-    for (size_t i = process->output.length; i-- > 0 && !found;) {
-        const char *line = process->output.bytes + i;
-        found = strncmp(line, begin, strlen(begin)) == 0 &&
-                sscanf(line, "summary: %d clients served, %lld bytes echoed, %d operations pending",
-                       clients, bytes, pending) == 3;
-    }
-    LeaveCriticalSection(&process->output.lock);
-    return found;
-}
-
-void stop_and_count(struct server *server, int clients, long long bytes)
-{
-    struct process *process = &server->process;
-    DWORD status = 0;
-    int found_clients = 0, pending = 0;
-    long long found_bytes = 0;
-
-    if (in_trouble() || kill_servers) {
-        stop_server(server);
-        return;
-    }
-    if (!press_ctrl_c(process)) {
-        stop_server(server); /* says why */
-        return;
-    }
-    if (!wait_for_exit(process, (DWORD)patience_ms, &status))
-        trouble(TIMED_OUT, "what stop_serving waits for",
-                "the server did not end within %d s after Ctrl+C", patience_ms / 1000);
-    else if (status != 0)
-        trouble(FAILED, "the end of main",
-                "expected exit status 0 after Ctrl+C, found %lu (0x%08lx): \"%.200s\"", status,
-                status, process->error.bytes);
-    else if (!read_summary(process, &found_clients, &found_bytes, &pending))
-        trouble(FAILED, "print_summary at the end of stop_serving",
-                "expected a line \"summary: ... 0 operations pending\" at the end, found none");
-    else if (pending != 0)
-        trouble(FAILED, "where is an operation counted when it has completed?",
-                "expected 0 operations pending in the summary, found %d", pending);
-    else if (clients >= 0 && clients != found_clients)
-        trouble(FAILED, "which clients are counted, and when?",
-                "expected %d clients served in the summary, found %d", clients, found_clients);
-    else if (bytes >= 0 && bytes != found_bytes)
-        trouble(FAILED, "which bytes are counted as echoed, and when?",
-                "expected %lld bytes echoed in the summary, found %lld", bytes, found_bytes);
-    end_program(process, "after Ctrl+C");
-}
 
 enum { LOAD_PEERS = 8 };
 
@@ -396,26 +336,12 @@ void service_sleeps(struct server *server, const struct service *service)
         expect_sleep(server, SLEEP_MS);
 }
 
-static void compare(const struct measurement *before, const struct measurement *after,
-                    const char *after_what)
-{
-    enum { MOST_HANDLES = 10, MOST_MEMORY = 768 * 1024 };
-
-    if (after->handles > before->handles + MOST_HANDLES)
-        trouble(FAILED, "what is closed when a client leaves?",
-                "expected no more handles than before, found %u before and %u after %s",
-                before->handles, after->handles, after_what);
-    else if (after->memory > before->memory + MOST_MEMORY)
-        trouble(FAILED, "what is freed, and when?",
-                "expected no more memory than before, found %llu KiB before and %llu KiB after %s",
-                before->memory >> 10, after->memory >> 10, after_what);
-}
-
 void service_leaks_nothing(const struct service *service)
 {
     enum { WARM_UP = 100, CLIENTS = 600, MESSAGES = 1500 };
+    static const char freed[] = "what is closed and freed, and when?";
     const unsigned char *bytes = bytes_of(service);
-    struct measurement before = {0, 0, 0}, after = {0, 0, 0};
+    struct measurement before = {0, 0, 0};
     const size_t whole = whole_units(service, 100);
     struct server server;
     bool measured = true;
@@ -431,21 +357,16 @@ void service_leaks_nothing(const struct service *service)
             service_visit(server.port, service, 100, 100);
     }
     Sleep(200); /* the server may still be closing the last one */
-    measured = measured && measure_server(&server, &after);
-    if (measured)
-        compare(&before, &after, "600 clients");
+    expect_no_growth(&server, measured ? &before : NULL, 768 * 1024, freed, "after 600 clients");
 
     SOCKET peer = in_trouble() ? INVALID_SOCKET : service_connect(server.port, service);
     for (int i = 0; i < WARM_UP + MESSAGES && peer != INVALID_SOCKET && !in_trouble(); i++) {
         if (i == WARM_UP)
-            measured = measured && measure_server(&server, &before);
+            measured = measure_server(&server, &before);
         exchange(peer, bytes, whole, whole);
     }
-    measured = measured && measure_server(&server, &after);
-    if (!measured)
-        cannot_measure(&server);
-    else if (!in_trouble())
-        compare(&before, &after, "1,500 messages on one connection");
+    expect_no_growth(&server, measured ? &before : NULL, 768 * 1024, freed,
+                     "after 1,500 messages on one connection");
     close_peer(peer);
     stop_server(&server);
 }

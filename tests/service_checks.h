@@ -20,9 +20,6 @@ struct service {
 
 enum { SERVICE_SIZE = 12 * 1024 * 1024 };
 
-/* Connects and receives what comes first. INVALID_SOCKET after noting trouble. */
-SOCKET service_connect(int port, const struct service *service);
-
 /* Connects, sends at least this many bytes in pieces, receives the same, shuts down, receives the
  * end, closes. Returns how many bytes came back, or 0 after noting trouble. */
 size_t service_visit(int port, const struct service *service, size_t length, size_t piece);
@@ -56,8 +53,5 @@ void service_leaks_nothing(const struct service *service);
 
 /* Ctrl+C with clients that are silent, send, do not read, or have shut down. */
 void service_stops(const struct service *service);
-
-/* Stops the server like stop_server, and compares the numbers of its summary; -1: any is right. */
-void stop_and_count(struct server *server, int clients, long long bytes);
 
 #endif

@@ -138,11 +138,28 @@ void end_program(struct process *process, const char *when)
     end_process(process);
 }
 
+bool find_summary(struct process *process, struct summary *summary)
+{
+    struct capture *output = &process->output;
+    bool found = false;
+
+    EnterCriticalSection(&output->lock);
+    for (size_t i = output->length; i-- > 0 && !found;) {
+        const char *line = output->bytes + i;
+        found = *line == 's' &&
+                sscanf(line, "summary: %d clients served, %lld bytes echoed, %d operations pending",
+                       &summary->clients, &summary->bytes, &summary->pending) == 3;
+    }
+    LeaveCriticalSection(&output->lock);
+    return found;
+}
+
 /* Judges how it has ended after Ctrl+C, and what it has printed. */
 static void check_end(struct process *process, DWORD status, double took)
 {
     const double most = verified ? 6000 : 2000;
     char text[STATUS_SIZE], output[OUTPUT_SIZE];
+    struct summary summary = {0, 0, 0};
 
     if (status != 0)
         trouble(FAILED, "the end of main",
@@ -152,11 +169,13 @@ static void check_end(struct process *process, DWORD status, double took)
         trouble(FAILED, "what stop_serving waits for",
                 "expected the server to end within %.0f s after Ctrl+C, found %.1f s", most / 1000,
                 took / 1000);
-    else if (!has_printed(&process->output, "summary: ") ||
-             !has_printed(&process->output, ", 0 operations pending"))
-        trouble(FAILED, "print_summary",
+    else if (!find_summary(process, &summary))
+        trouble(FAILED, "print_summary, at the end of stop_serving",
                 "expected \"summary: ... 0 operations pending\", found \"%s\"",
                 show_output(output, &process->output));
+    else if (summary.pending != 0)
+        trouble(FAILED, "where is an operation counted, and when has it completed?",
+                "expected 0 operations pending in the summary, found %d", summary.pending);
 }
 
 static void press_and_check(struct process *process)
@@ -178,16 +197,37 @@ static void press_and_check(struct process *process)
                 "the server did not end within %d s after Ctrl+C", patience_ms / 1000);
 }
 
-void stop_server(struct server *server)
+bool stop_and_keep(struct server *server)
 {
     enum { STILL_ENDING_MS = 500 }; /* a program that crashes closes its sockets first */
     struct process *process = &server->process;
 
-    if (process->handle == NULL)
-        return;
     if (!note_end(process, in_trouble() ? STILL_ENDING_MS : 0, while_it_served) && !kill_servers)
         press_and_check(process);
-    end_program(process, "after Ctrl+C");
+    return !in_trouble();
+}
+
+void stop_server(struct server *server)
+{
+    if (server->process.handle == NULL)
+        return;
+    stop_and_keep(server);
+    end_program(&server->process, "after Ctrl+C");
+}
+
+void stop_and_count(struct server *server, int clients, long long bytes)
+{
+    struct summary found;
+
+    if (stop_and_keep(server) && find_summary(&server->process, &found)) {
+        if (found.clients != clients)
+            trouble(FAILED, "which clients are counted, and when?",
+                    "expected %d clients served in the summary, found %d", clients, found.clients);
+        else if (found.bytes != bytes)
+            trouble(FAILED, "which bytes are counted as echoed, and when?",
+                    "expected %lld bytes echoed in the summary, found %lld", bytes, found.bytes);
+    }
+    end_program(&server->process, "after Ctrl+C");
 }
 
 static void note_start(struct server *server, int listening)
@@ -260,6 +300,25 @@ void cannot_measure(const struct server *server)
 {
     (void)server; /* if it has ended, stop_server says so */
     trouble(NO_CHANCE, "measure in process.c", "the server cannot be measured");
+}
+
+void expect_no_growth(const struct server *server, const struct measurement *before,
+                      unsigned long long most_memory, const char *look_at, const char *after_what)
+{
+    enum { MOST_HANDLES = 10 };
+    struct measurement after;
+
+    if (in_trouble())
+        return;
+    if (before == NULL || !measure_server(server, &after))
+        cannot_measure(server);
+    else if (after.handles > before->handles + MOST_HANDLES)
+        trouble(FAILED, look_at, "expected no more handles than before, found %u before and %u %s",
+                before->handles, after.handles, after_what);
+    else if (after.memory > before->memory + most_memory)
+        trouble(FAILED, look_at,
+                "expected no more memory than before, found %llu KiB before and %llu KiB %s",
+                before->memory >> 10, after.memory >> 10, after_what);
 }
 
 void expect_sleep(const struct server *server, DWORD milliseconds)

@@ -53,6 +53,22 @@ const char *status_text(char *text, DWORD status);
  * nothing if it has already been stopped. */
 void stop_server(struct server *server);
 
+/* The same, but what it has printed can be looked at afterwards: the caller ends it with end_program.
+ * False after noting trouble. */
+bool stop_and_keep(struct server *server);
+
+/* The numbers in the last line "summary: ..." of its output; bytes of any value may come before it.
+ * False: there is no such line. */
+struct summary {
+    int clients;     /* served */
+    long long bytes; /* echoed */
+    int pending;     /* operations */
+};
+bool find_summary(struct process *process, struct summary *summary);
+
+/* Stops the server as stop_server does; the summary must have these numbers. */
+void stop_and_count(struct server *server, int clients, long long bytes);
+
 /* How often the server has printed the text so far. */
 int count_text(struct server *server, const char *text);
 
@@ -61,6 +77,12 @@ bool measure_server(const struct server *server, struct measurement *measurement
 
 /* Notes that the server cannot be measured. */
 void cannot_measure(const struct server *server);
+
+/* Notes trouble if the server has more handles, or more memory by most_memory bytes, than it had
+ * before; NULL: it could not be measured then. look_at says where to look, after_what what has
+ * happened since, for example "after 300 clients". */
+void expect_no_growth(const struct server *server, const struct measurement *before,
+                      unsigned long long most_memory, const char *look_at, const char *after_what);
 
 /* Notes trouble if one of the server's threads does anything during this many milliseconds. Under
  * the verifier it checks nothing. */

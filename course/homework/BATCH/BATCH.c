@@ -83,7 +83,7 @@ static void expect_packets(struct server *server, const char *of_what, int least
     struct batches batches;
 
     Sleep(300); /* the server may still be closing the last one */
-    if (in_trouble() || !stop_and_keep_output(server) || !read_batches(server, &batches))
+    if (in_trouble() || !stop_and_keep(server) || !read_batches(server, &batches))
         return;
     if (batches.packets < least)
         trouble(FAILED, "take_packet: which call takes the packets that are missing?",

@@ -423,7 +423,7 @@ static void chat_summary(void)
             receive_text(peers[(i + 2) % 3], "0123456789\n");
     }
     send_text(peers[0], "half a line");
-    expect_summary(&server, CHAT_PEERS, 10 * 2 * 11);
+    stop_and_count(&server, CHAT_PEERS, 10 * 2 * 11);
     end_peers(peers, CHAT_PEERS);
 }
 

@@ -139,8 +139,7 @@ static void count_until_the_end(struct server *server)
         if (receive_exactly(peer, pattern, LENGTH))
             receive_end(peer);
     }
-    if (peer != INVALID_SOCKET)
-        closesocket(peer);
+    close_peer(peer);
     peer = in_trouble() ? INVALID_SOCKET : connect_peer(server->port);
     if (peer != INVALID_SOCKET) {
         exchange(peer, pattern, 5000, 500);
@@ -167,26 +166,6 @@ static void count_side_by_side(struct server *server)
     expect_counts(server, expected, CLIENTS);
 }
 
-/* The numbers of the summary; -1: there is none. */
-static long long summary_bytes(const struct server *server, int *clients)
-{
-    const struct capture *output = &server->process.output;
-    static const char word[] = "summary: ", middle[] = " clients served, ";
-    long long bytes = -1;
-
-    for (size_t i = 0; i + strlen(word) < output->length; i++) {
-        if (memcmp(output->bytes + i, word, strlen(word)) != 0)
-            continue;
-        char *end;
-        long number = strtol(output->bytes + i + strlen(word), &end, 10);
-        if (strncmp(end, middle, strlen(middle)) != 0)
-            continue;
-        *clients = (int)number;
-        bytes = strtoll(end + strlen(middle), NULL, 10);
-    }
-    return bytes;
-}
-
 /* All clients have left: their lines add up to the summary. Some reset their connections while much
  * is on its way, some never read. */
 static void count_adds_up(void)
@@ -195,7 +174,7 @@ static void count_adds_up(void)
     static SOCKET lazy[LAZY];
     struct server server;
     long long sum = 0;
-    int clients = 0;
+    struct summary summary = {0, 0, 0};
     if (!start_server(&server, ""))
         return;
     connect_peers(server.port, lazy, LAZY);
@@ -223,20 +202,20 @@ static void count_adds_up(void)
         if (lazy[i] != INVALID_SOCKET)
             reset_peer(lazy[i]);
     }
-    if (!in_trouble() && wait_for_closed(&server, ALL) && stop_and_keep_output(&server) &&
+    if (!in_trouble() && wait_for_closed(&server, ALL) && stop_and_keep(&server) &&
         read_closed(&server)) {
-        long long bytes = summary_bytes(&server, &clients);
+        find_summary(&server.process, &summary);
         for (int i = 0; i < closed_count; i++)
             sum += closed[i].bytes;
-        if (clients != ALL)
+        if (summary.clients != ALL)
             trouble(FAILED, "clients_served", "expected %d clients served in the summary, found %d",
-                    ALL, clients);
-        else if (bytes != sum)
+                    ALL, summary.clients);
+        else if (summary.bytes != sum)
             trouble(FAILED,
                     "are the same bytes counted, in the same place, for one client and for all?",
                     "expected the numbers of %d clients to add up to the summary, found a sum of "
                     "%lld and a summary of %lld",
-                    ALL, sum, bytes);
+                    ALL, sum, summary.bytes);
     }
     end_program(&server.process, "after Ctrl+C");
 }
@@ -248,7 +227,7 @@ static void count_at_the_stop(void)
     static SOCKET peers[CLIENTS];
     struct server server;
     long long sum = 0;
-    int clients = 0;
+    struct summary summary = {0, 0, 0};
     if (!start_server(&server, ""))
         return;
     talk_all(server.port, peers, CLIENTS);
@@ -258,17 +237,17 @@ static void count_at_the_stop(void)
         closesocket(peers[i]);
         peers[i] = INVALID_SOCKET;
     }
-    if (!in_trouble() && wait_for_closed(&server, CLIENTS / 2 - 1) &&
-        stop_and_keep_output(&server) && read_closed(&server)) {
-        long long bytes = summary_bytes(&server, &clients);
+    if (!in_trouble() && wait_for_closed(&server, CLIENTS / 2 - 1) && stop_and_keep(&server) &&
+        read_closed(&server)) {
+        find_summary(&server.process, &summary);
         for (int i = 0; i < closed_count; i++)
             sum += closed[i].bytes;
-        if (closed_count == clients ? sum != bytes : sum > bytes)
+        if (closed_count == summary.clients ? sum != summary.bytes : sum > summary.bytes)
             trouble(FAILED,
                     "are the same bytes counted, in the same place, for one client and for all?",
                     "expected the numbers of %d clients to fit the summary, found a sum of %lld "
                     "and a summary of %lld",
-                    closed_count, sum, bytes);
+                    closed_count, sum, summary.bytes);
     }
     end_peers(peers, CLIENTS);
     end_program(&server.process, "after Ctrl+C");

@@ -44,8 +44,8 @@ static void crowd_lazy(struct server *server)
         size_t sent = send_until_refused(crowd[i]);
         if (sent == PATTERN_SIZE)
             trouble(FAILED,
-                    "does the server receive from a client before it has sent back the last bytes?",
-                    "expected the server to stop reading, found that it took %lu bytes",
+                    "does the server receive again before it has sent everything back?",
+                    "expected the server to stop receiving, found that it took %lu bytes",
                     (unsigned long)sent);
     }
     for (int i = 0; i < CROWD_SIZE && !in_trouble(); i++) {
@@ -63,7 +63,7 @@ static void crowd_summary(struct server *server)
         send_all(crowd[i], pattern + i, LENGTH); /* the groups count at the same time */
     for (int i = 0; i < CROWD_SIZE && !in_trouble(); i++)
         receive_exactly(crowd[i], pattern + i, LENGTH);
-    expect_summary(server, CROWD_SIZE, (long long)CROWD_SIZE * LENGTH);
+    stop_and_count(server, CROWD_SIZE, (long long)CROWD_SIZE * LENGTH);
     end_peers(crowd, CROWD_SIZE);
 }
 

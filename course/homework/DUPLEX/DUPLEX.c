@@ -65,8 +65,7 @@ static void duplex_narrates(struct server *server)
                 MESSAGES * LENGTH, narrated.received, narrated.receives, narrated.sent,
                 narrated.sends);
     }
-    if (peer != INVALID_SOCKET)
-        closesocket(peer);
+    close_peer(peer);
 }
 
 /* The peer does not read, so the last send stays pending. What has then been received but not sent

@@ -69,8 +69,7 @@ static void farewell_not_before(struct server *server)
         shutdown(peer, SD_SEND);
         be_told_goodbye(peer, 5 + 50000 * 10);
     }
-    if (peer != INVALID_SOCKET)
-        closesocket(peer);
+    close_peer(peer);
 }
 
 static void farewell_load(void)

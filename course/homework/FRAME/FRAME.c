@@ -39,8 +39,7 @@ static void frame_whole(struct server *server)
         if (in_trouble() || !exchange(peer, frame, length, length))
             break;
     }
-    if (peer != INVALID_SOCKET)
-        closesocket(peer);
+    close_peer(peer);
 }
 
 static void frame_incomplete(struct server *server)
@@ -54,8 +53,7 @@ static void frame_incomplete(struct server *server)
     }
     if (!in_trouble())
         receive_exactly(peer, frame, length);
-    if (peer != INVALID_SOCKET)
-        closesocket(peer);
+    close_peer(peer);
 }
 
 /* Sends some whole messages and a piece of the next one together; the next one waits for its
@@ -77,8 +75,7 @@ static void frame_several(struct server *server)
             !receive_exactly(peer, frames + whole, length - whole))
             break;
     }
-    if (peer != INVALID_SOCKET)
-        closesocket(peer);
+    close_peer(peer);
 }
 
 /* Messages of every length, then the longest ones, each at another place of the server's buffer. */

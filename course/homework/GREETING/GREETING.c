@@ -69,8 +69,7 @@ static void greeting_once(struct server *server)
         shutdown(peer, SD_SEND);
         receive_end(peer);
     }
-    if (peer != INVALID_SOCKET)
-        closesocket(peer);
+    close_peer(peer);
 }
 
 static void greeting_after_a_word(struct server *server)

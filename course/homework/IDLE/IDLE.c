@@ -118,8 +118,8 @@ static size_t fill(SOCKET peer)
     size_t sent = peer == INVALID_SOCKET ? 0 : send_until_refused(peer);
     if (sent == PATTERN_SIZE)
         trouble(FAILED,
-                "does the server receive from a client before it has sent back the last bytes?",
-                "expected the server to stop reading, found that it took %lu bytes",
+                "does the server receive again before it has sent everything back?",
+                "expected the server to stop receiving, found that it took %lu bytes",
                 (unsigned long)sent);
     return sent;
 }
@@ -259,7 +259,7 @@ static void idle_summary(struct server *server)
     double heard = now_ms();
     shutdown(peers[0], SD_SEND);
     expect_idle_end(peers[1], heard, "a client that falls silent");
-    expect_summary(server, 2, 200000);
+    stop_and_count(server, 2, 200000);
     end_peers(peers, 2);
 }
 

@@ -91,7 +91,7 @@ static void upper_summary(struct server *server)
     make_small();
     for (int i = 0; i < 3; i++)
         expect_others(server->port, small, pattern, 200000, 65536);
-    expect_summary(server, 3, 600000);
+    stop_and_count(server, 3, 600000);
 }
 
 static const struct check upper_checks[] = {
