@@ -43,8 +43,7 @@ static void crowd_lazy(struct server *server)
     for (int i = 0; i < CROWD_SIZE && !in_trouble(); i += EACH) {
         size_t sent = send_until_refused(crowd[i]);
         if (sent == PATTERN_SIZE)
-            trouble(FAILED,
-                    "does the server receive again before it has sent everything back?",
+            trouble(FAILED, "does the server receive again before it has sent everything back?",
                     "expected the server to stop receiving, found that it took %lu bytes",
                     (unsigned long)sent);
     }

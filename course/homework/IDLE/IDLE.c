@@ -117,8 +117,7 @@ static size_t fill(SOCKET peer)
 {
     size_t sent = peer == INVALID_SOCKET ? 0 : send_until_refused(peer);
     if (sent == PATTERN_SIZE)
-        trouble(FAILED,
-                "does the server receive again before it has sent everything back?",
+        trouble(FAILED, "does the server receive again before it has sent everything back?",
                 "expected the server to stop receiving, found that it took %lu bytes",
                 (unsigned long)sent);
     return sent;
