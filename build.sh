@@ -152,7 +152,9 @@ count_closing_line() {
 # Runs tests/linux: several scripts at a time, because they mostly wait; but not all, because they also measure how
 # long something takes. The longest come first. Some run only in "test all", so that a test ends within ten minutes.
 test_scripts() {
-    local scripts=(tests/linux/{steps,homework,docs,build,cmake,console,timeline,verifier,warnings}_test.sh)
+    local scripts=("tests/linux/steps_test.sh "{ch21_event_select,ch22_completion_routine} tests/linux/{homework,docs,build}_test.sh
+        "tests/linux/steps_test.sh "{ch22_overlapped_event,ch23_iocp,verb}
+        tests/linux/{cmake,console,timeline,verifier,warnings}_test.sh)
     local logs=() runs=() i keeper slots
     for i in tests/linux/*_test.sh; do
         [ -z "$TEST_ALL" ] || [[ " ${scripts[*]} " == *" $i "* ]] || scripts+=("$i")
@@ -167,13 +169,14 @@ test_scripts() {
     exec {slots}<>build/linux/slots
     printf '%.0s.' $(seq $((3 * $(nproc)))) >&"$slots"
     for i in "${!scripts[@]}"; do
-        logs[i]=build/linux/$(basename "${scripts[i]}" .sh).log
+        logs[i]=build/linux/$(basename "${scripts[i]}" | tr ' ' _).log
         : >"${logs[i]}"
         (
             exec {keeper}>&-
             read -r -n 1 -u "$slots"
             trap 'kill "$script"' TERM
-            bash "${scripts[i]}" {slots}>&- >>"${logs[i]}" 2>&1 &
+            # shellcheck disable=SC2086 # a script and its word
+            bash ${scripts[i]} {slots}>&- >>"${logs[i]}" 2>&1 &
             script=$!
             wait "$script"
             status=$?

@@ -534,7 +534,7 @@ static void wrong_arguments(void)
 /* Port 0: the system chooses one, and the server prints it. */
 static void port_0_and_ipv6(void)
 {
-    struct server server;
+    struct server server = {.port = 0};
     struct process *process = &server.process;
     char arguments[80], output[OUTPUT_SIZE], error[OUTPUT_SIZE];
 

@@ -53,8 +53,8 @@ const char *status_text(char *text, DWORD status);
  * nothing if it has already been stopped. */
 void stop_server(struct server *server);
 
-/* The same, but what it has printed can be looked at afterwards: the caller ends it with end_program.
- * False after noting trouble. */
+/* The same, but what it has printed can be examined afterwards: the caller ends it with
+ * end_program. False after noting trouble. */
 bool stop_and_keep(struct server *server);
 
 /* The numbers in the last line "summary: ..." of its output; bytes of any value may come before it.

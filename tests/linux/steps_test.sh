@@ -4,6 +4,8 @@
 # lesson names hold from its step on and fail one step earlier; the lines that it shows are printed by
 # its step; its diffs are what tools/steps.c prints. The last line: N passed, N failed. Started by
 # build.sh test, which has built the checks and the clients.
+#
+#     steps_test.sh [CHAPTER | verb]    only the steps of this chapter, or only the verb step of build.bat
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 group=steps
@@ -42,6 +44,11 @@ run_check() {
     # shellcheck disable=SC2086 # two words, or one
     timeout 100 wine build/tests/check.exe $kill --program server --only "$2" "build\\$1" 2>/dev/null |
         tr -d '\r' | grep -q '^1 passed, 0 failed' && echo ok
+}
+
+# compile_steps: the folders with the compiler. Prints the end of what went wrong.
+compile_steps() {
+    ./build.sh "$compiler" strict "${folders[@]}" >"$scratch/compile" 2>&1 </dev/null || tail -n 12 "$scratch/compile"
 }
 
 # proof FOLDER_BEFORE FOLDER NAME: prints what is different from what the lesson says.
@@ -115,6 +122,7 @@ cp "$source_root/build/ch23_iocp/load_client.exe" build/ch23_iocp/
 
 for authored in course/steps/*.c; do
     chapter=$(basename "$authored" .c)
+    [ "${1-$chapter}" = "$chapter" ] || continue
     steps list "$chapter" >"$scratch/list"
     count=$(grep -c '^    Step ' "$scratch/list")
     report "$chapter: its steps are listed" "$([ "$count" -ge 2 ] || cat "$scratch/list")"
@@ -149,9 +157,7 @@ for authored in course/steps/*.c; do
         done
     )"
     for compiler in cl gcc; do
-        report "$chapter: each step compiles with $compiler, without a warning" "$(
-            ./build.sh $compiler strict "${folders[@]}" >"$scratch/compile" 2>&1 </dev/null || tail -n 12 "$scratch/compile"
-        )"
+        report "$chapter: each step compiles with $compiler, without a warning" "$(twice compile_steps)"
     done
 
     for ((step = 1; step <= count; step++)); do
@@ -208,14 +214,16 @@ unexpected() {
         echo "expected status $status and \"$text\", found status $found and: $(tail -n 5 <<<"$output")"
     fi
 }
-expect "step: the folder has the name of the chapter as it was typed" 0 'my_ch21_2\server.c has been written' ./build.sh step ch21 2
-expect "step: what is unchanged is overwritten" 0 'my_ch21_2\server.c has been written' ./build.sh step ch21 3 my_ch21_2
-echo "/* mine */" >>my_ch21_2/server.c
-expect "step: what was changed is not" 1 'step ch21_event_select 2 my_ch21_2_new' ./build.sh step ch21 2
-expect "step: it still has the change" 0 "/* mine */" tail -n 1 my_ch21_2/server.c
-expect "step: a step that does not exist" 2 "has no step 9. It has:" ./build.sh step ch21 9
-expect "step: a chapter that does not exist" 2 '"ch99" is neither' ./build.sh step ch99 1
-expect "step: no chapter" 2 "step needs a chapter" ./build.sh step
-expect "step: a folder without steps" 2 "has no steps" ./build.sh step my_ch21_2
+if [ "${1-verb}" = verb ]; then
+    expect "step: the folder has the name of the chapter as it was typed" 0 'my_ch21_2\server.c has been written' ./build.sh step ch21 2
+    expect "step: what is unchanged is overwritten" 0 'my_ch21_2\server.c has been written' ./build.sh step ch21 3 my_ch21_2
+    echo "/* mine */" >>my_ch21_2/server.c
+    expect "step: what was changed is not" 1 'step ch21_event_select 2 my_ch21_2_new' ./build.sh step ch21 2
+    expect "step: it still has the change" 0 "/* mine */" tail -n 1 my_ch21_2/server.c
+    expect "step: a step that does not exist" 2 "has no step 9. It has:" ./build.sh step ch21 9
+    expect "step: a chapter that does not exist" 2 '"ch99" is neither' ./build.sh step ch99 1
+    expect "step: no chapter" 2 "step needs a chapter" ./build.sh step
+    expect "step: a folder without steps" 2 "has no steps" ./build.sh step my_ch21_2
+fi
 
 print_counts
