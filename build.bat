@@ -502,7 +502,7 @@ exit /b 0
 echo build.bat [cl^|gcc^|clang] [VERB] [CHAPTER ...]
 echo.
 echo   without a verb     compiles the chapters into the folder build
-echo   demo               lets a server and a client of each chapter talk, and shows what they do
+echo   demo               runs a server and a client of each chapter, and shows what both of them do
 echo   run CHAPTER PROGRAM [ARGUMENT ...]
 echo                      compiles CHAPTER\PROGRAM.c, unless it is already running, and starts it
 echo   step CHAPTER       lists the steps in which its server grows
@@ -518,7 +518,7 @@ echo   grade FOLDER [EXERCISE ...] [SECONDS]
 echo                      checks the submissions of a class, each a folder in FOLDER, for at most
 echo                      SECONDS seconds each, and writes build\grade.csv: see course\README.md
 echo   test               runs all checks, and makes every warning an error
-echo   notes [21 ^| 21.3]  plays each statement of the lecture notes on real sockets
+echo   notes [21 ^| 21.3]  tries each statement of the lecture notes on real sockets
 echo   bench              measures the servers side by side; takes two or three minutes
 echo   timeline           draws a run of each chapter into build\CHAPTER\timeline.svg
 echo   replay             runs each chapter; build\CHAPTER\replay.html shows the run next to its source
