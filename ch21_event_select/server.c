@@ -33,7 +33,7 @@ struct client {
     WSAEVENT event;
     int number;
     enum state state;
-    bool readable;    /* FD_READ came, and recv was not called since */
+    bool readable;    /* FD_READ came, and recv has not been called since */
     bool peer_closed; /* FD_CLOSE came: it comes only once, so it is remembered */
     int received;     /* bytes in buffer */
     int sent;         /* how many of them have been sent back */
@@ -332,7 +332,7 @@ static void remove_client(DWORD place)
 
 static void close_client(struct client *client)
 {
-    closesocket(client->socket); /* ends the association with the event, not the event */
+    closesocket(client->socket); /* ends the registration; the event object remains */
     WSACloseEvent(client->event);
     narrate(client->number, "closesocket", "closed");
     free(client);

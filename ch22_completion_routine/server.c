@@ -86,7 +86,7 @@ int main(int argc, char **argv)
     events[LISTENER] = create_event();
     call_on_ctrl_c(request_stop);
 
-    /* Step 1: a listening socket. The sockets that it accepts are overlapped because it is. */
+    /* Step 1: a listening socket. Accepted sockets are overlapped because it is. */
     struct addrinfo *address = find_addresses(arguments.host, arguments.port);
     listener =
         WSASocketW(address->ai_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
@@ -116,7 +116,7 @@ static void start_accepting(void)
         WSASetEvent(events[LISTENER]);
 }
 
-/* Step 4: one thread waits for everything that can happen; alertably, so the routines run here. */
+/* Step 4: one thread waits for everything that can happen, alertably, so the routines run here. */
 static void serve_until_stopped(void)
 {
     for (;;) {
@@ -269,7 +269,7 @@ static void CALLBACK send_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *ove
 }
 
 /* Step 5: how did the operation end? The system passes that to the routine. Returns false if it
- * failed, or if nothing more is to begin. With an error, bytes is 0 and means nothing. */
+ * failed, or if no further operation may begin. With an error, bytes is 0 and means nothing. */
 static bool operation_result(struct client *client, DWORD error, DWORD bytes)
 {
     const char *routine = client->state == SENDING ? "send_completed" : "receive_completed";

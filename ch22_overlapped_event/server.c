@@ -86,7 +86,7 @@ int main(int argc, char **argv)
     event_count = FIRST_CLIENT;
     call_on_ctrl_c(request_stop);
 
-    /* Step 1: a listening socket. The sockets that it accepts are overlapped because it is. */
+    /* Step 1: a listening socket. Accepted sockets are overlapped because it is. */
     struct addrinfo *address = find_addresses(arguments.host, arguments.port);
     listener =
         WSASocketW(address->ai_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
@@ -304,7 +304,7 @@ static void stop_accepting(const char *reason)
 }
 
 /* Step 8: every client has an operation in progress, and its memory belongs to the system until
- * that has completed. So: cancel the operation, wait for its end (TRUE), then free the client. */
+ * that has completed. So: cancel the operation, wait for its end, then free the client. */
 static void stop_serving(void)
 {
     narrate(0, "CancelIoEx", "%d operations in progress: cancelled (WSA_OPERATION_ABORTED)",

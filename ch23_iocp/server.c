@@ -371,7 +371,7 @@ static enum outcome check_outcome(int number, const char *call, int result)
 }
 
 /* Step 8: every client has an operation in progress, or a packet in the queue, and its memory
- * belongs to the system until the operation has completed. So that is cancelled, and its packet
+ * belongs to the system until the operation has completed. So it is cancelled, and its packet
  * closes the client. The workers have ended: only this thread takes packets now. */
 static void stop_serving(void)
 {

@@ -83,7 +83,7 @@ struct client {
     enum state state;
 #endif
 #if STEP >= 4
-    bool readable;    /* FD_READ came, and recv was not called since */
+    bool readable;    /* FD_READ came, and recv has not been called since */
 #endif
 #if STEP >= 3
     bool peer_closed; /* FD_CLOSE came: it comes only once, so it is remembered */
@@ -613,7 +613,7 @@ static void remove_client(DWORD place)
 
 static void close_client(struct client *client)
 {
-    closesocket(client->socket); /* ends the association with the event, not the event */
+    closesocket(client->socket); /* ends the registration; the event object remains */
     WSACloseEvent(client->event);
     narrate(client->number, "closesocket", "closed");
     free(client);

@@ -186,7 +186,7 @@ int main(int argc, char **argv)
     events[LISTENER] = create_event();
 
 #endif
-    /* Step 1: a listening socket. The sockets that it accepts are overlapped because it is. */
+    /* Step 1: a listening socket. Accepted sockets are overlapped because it is. */
     struct addrinfo *address = find_addresses(arguments.host, arguments.port);
     listener =
         WSASocketW(address->ai_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
@@ -248,7 +248,7 @@ static void start_accepting(void)
 #endif
 }
 
-/* Step 4: one thread waits for everything that can happen; alertably, so the routines run here. */
+/* Step 4: one thread waits for everything that can happen, alertably, so the routines run here. */
 static void serve_until_stopped(void)
 {
     for (;;) {
@@ -524,7 +524,7 @@ static void CALLBACK send_completed(DWORD error, DWORD bytes, WSAOVERLAPPED *ove
 
 #if STEP >= 8
 /* Step 5: how did the operation end? The system passes that to the routine. Returns false if it
- * failed, or if nothing more is to begin. With an error, bytes is 0 and means nothing. */
+ * failed, or if no further operation may begin. With an error, bytes is 0 and means nothing. */
 #elif STEP >= 5
 /* Step 5: how did the operation end? The system passes that to the routine. Returns false if it
  * failed. With an error, bytes is 0 and means nothing. */
