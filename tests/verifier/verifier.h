@@ -59,6 +59,9 @@
 #pragma warning(pop)
 #endif
 
+/* Without WIN32_LEAN_AND_MEAN, windows.h defines this as char; a source may use the name. */
+#undef small
+
 #undef FD_SETSIZE
 #define FD_SETSIZE 64
 #undef _WINSOCK_DEPRECATED_NO_WARNINGS

@@ -29,11 +29,34 @@ static const unsigned char *frame_stream(void)
 
 static const struct service frame_service = {.bytes = frame_stream, .unit = FRAME_UNIT};
 
+/* A server that misreads the length of this short message ends the connection, or waits. */
+static void frame_first(SOCKET peer, const unsigned char *frame, size_t length)
+{
+    static const char hint[] = "which of the 4 bytes of the length is the most significant?";
+    char byte;
+    if (!send_all(peer, frame, length))
+        return;
+    if (wait_for_socket(peer, READABLE, (DWORD)patience_ms) == 0)
+        trouble(TIMED_OUT, hint,
+                "expected the first message, %lu bytes with its length, to come back, found "
+                "nothing for %d s",
+                (unsigned long)length, patience_ms / 1000);
+    else if (recv(peer, &byte, 1, MSG_PEEK) <= 0)
+        trouble(FAILED, hint,
+                "expected the first message, %lu bytes with its length, to come back, found the "
+                "end of the connection",
+                (unsigned long)length);
+    else
+        receive_exactly(peer, frame, length);
+}
+
 static void frame_whole(struct server *server)
 {
     static unsigned char frame[FRAME_HEADER + FRAME_MOST];
     static const size_t lengths[] = {5, 0, 1, 1000, FRAME_MOST, 0, 0, FRAME_MOST - 1, 3};
     SOCKET peer = connect_peer(server->port);
+    if (peer != INVALID_SOCKET)
+        frame_first(peer, frame, make_frame(frame, 7));
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0] && peer != INVALID_SOCKET; i++) {
         size_t length = make_frame(frame, lengths[i]);
         if (in_trouble() || !exchange(peer, frame, length, length))
