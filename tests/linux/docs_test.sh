@@ -250,6 +250,7 @@ try_command() {
     case $line in
     "build.bat test" | "./build.sh test" | "build.bat notes") ;; # this is part of such a run
     "build.bat notes 21" | "build.bat notes 23") ;;              # and so are these; 22 is tried
+    "build.bat step ch"*" "[0-9]) ;; # steps_test.sh runs the command of each step
     "cd "*) [ -d "${line#cd }" ] || echo "no such folder: $line" ;;
     "build.bat bench" | "./build.sh bench") ;; # takes minutes: build_test.sh runs a round of it
     *" load_client --connections "*) try_load "$line" ;;

@@ -128,9 +128,10 @@ for authored in course/steps/*.c; do
     report "$chapter: its steps are listed" "$([ "$count" -ge 2 ] || cat "$scratch/list")"
     folders=()
     for ((step = 1; step <= count; step++)); do
-        folders[step]=step_${chapter}_$step
+        short=$(sed -nE "s/^build\.bat step (\w+) $step\$/\1/p" "$chapter/README.md") # the command of the lesson
+        folders[step]=my_${short}_$step
         for _ in 1 2; do # Wine now and then fails to start a program
-            ./build.sh step "$chapter" "$step" "${folders[step]}" >"$scratch/begin" 2>&1 </dev/null
+            ./build.sh step "$short" "$step" >"$scratch/begin" 2>&1 </dev/null
             [ ! -e "${folders[step]}/server.c" ] || break
         done
         report "$chapter: step $step is written, with what to type" "$(
@@ -199,6 +200,7 @@ for authored in course/steps/*.c; do
     report "$chapter: its lesson has these steps" "$(
         diff <(sed -nE 's/^    (Step [0-9]: .*) \([0-9]+ lines\)$/\1/p' "$scratch/list") \
             <(sed -nE 's/^### (Step [0-9]: .*)$/\1/p' "$chapter/README.md")
+        [ "$(grep -cE '^build\.bat step \w+ [0-9]+$' "$chapter/README.md")" = "$count" ] || echo "not one command for each"
     )"
 done
 
