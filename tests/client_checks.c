@@ -189,7 +189,7 @@ static void closed_at_once(void)
     run_against(CLOSE, "", 0, true, &nothing);
 }
 
-static void nobody_listens(void)
+static void no_server_listens(void)
 {
     char arguments[60];
     struct expectation refused = {"", 0, 1, "WSAECONNREFUSED (10061): "};
@@ -258,7 +258,7 @@ const struct check client_checks[] = {
     {.name = "the server closes in mid-reply: status 1, and says so", .run = closed_in_mid_reply},
     {.name = "the server resets in mid-reply: status 1, and says so", .run = reset_in_mid_reply},
     {.name = "the server closes immediately: status 1, and says so", .run = closed_at_once},
-    {.name = "no server listens: status 1, WSAECONNREFUSED", .run = nobody_listens},
+    {.name = "no server listens: status 1, WSAECONNREFUSED", .run = no_server_listens},
     {.name = "a server by its name", .run = server_by_name},
     {.name = "a host that does not exist: status 1", .run = bad_host},
     {.name = "wrong arguments: status 2, and the usage", .run = wrong_arguments},

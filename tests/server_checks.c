@@ -447,7 +447,7 @@ static DWORD WINAPI busy_peer(void *parameter)
     return 0;
 }
 
-static void busy_clients_starve_nobody(struct server *server)
+static void busy_clients_starve_no_other(struct server *server)
 {
     struct storm storms[BUSY_PEERS];
     HANDLE threads[BUSY_PEERS];
@@ -591,7 +591,7 @@ const struct check server_checks[] = {
      .options = "--quiet"},
     {.name = "a mixed storm of 40 clients", .talk = mixed_storm, .options = "--quiet"},
     {.name = "busy clients do not starve a quiet one",
-     .talk = busy_clients_starve_nobody,
+     .talk = busy_clients_starve_no_other,
      .options = "--quiet"},
     {.name = "idle costs no CPU", .talk = idle_costs_nothing, .options = "--quiet"},
     {.name = "port in use: status 1, and says so", .talk = port_in_use, .options = "--quiet"},
