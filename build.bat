@@ -29,7 +29,8 @@ set "opt_step="
 set "opt_step_folder="
 rem For programs with the verifier: makes check.exe check with each of this many seeds.
 set "opt_seeds="
-rem The order of the lessons. Any other folder ch* with a server.c comes after them.
+rem The order of the lessons. Any other folder ch* with a server.c comes after them. A beginning that fits one
+rem lesson means this lesson, even if it also fits other folders.
 set "opt_lessons=ch21_event_select ch22_overlapped_event ch22_completion_routine ch23_iocp"
 rem A name that consists of these characters needs no quotes.
 set "opt_plain=0123456789_-.\abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -592,6 +593,7 @@ rem completion begins with .\ or ends with \.
 set "opt_typed=%opt_word%"
 set "opt_found="
 set "opt_count=0"
+set "opt_lesson_count=0"
 if "%opt_word:~0,2%"==".\" set "opt_word=%opt_word:~2%"
 :without_last_slash
 if not defined opt_word goto unknown_word
@@ -608,6 +610,8 @@ for /d %%h in (%opt_word%*) do (
     call :count_chapter
 )
 if "%opt_count%"=="0" goto unknown_word
+if "%opt_lesson_count%"=="1" set "opt_found=%opt_found_lesson%"
+if "%opt_lesson_count%"=="1" goto one_chapter
 if not "%opt_count%"=="1" goto ambiguous_word
 :one_chapter
 rem What is built from it must not leave the folder build, and it includes ../common/common.h.
@@ -622,6 +626,8 @@ exit /b 0
 if not exist "%opt_name%\server.c" exit /b 0
 set "opt_found=%opt_name%"
 set /a opt_count+=1
+for %%l in (%opt_lessons%) do if /i "%opt_name%"=="%%l" set "opt_found_lesson=%%l"
+for %%l in (%opt_lessons%) do if /i "%opt_name%"=="%%l" set /a opt_lesson_count+=1
 exit /b 0
 
 :chapter_elsewhere

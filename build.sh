@@ -112,7 +112,8 @@ run_program() {
     [[ " $options " != *" verify "* ]] || output=build/verified
     folder=${folder%/}
     if [ ! -d "$folder" ]; then
-        mapfile -t found < <(compgen -G "$folder*/server.c")
+        mapfile -t found < <(lessons | grep -- "^$folder")
+        [ "${#found[@]}" = 1 ] || mapfile -t found < <(compgen -G "$folder*/server.c")
         [ "${#found[@]}" = 1 ] && folder=${found[0]%/server.c}
     fi
     exe=$output/$folder/$program.exe
@@ -156,6 +157,10 @@ test_scripts() {
         "tests/linux/steps_test.sh "{ch22_overlapped_event,ch23_iocp,verb}
         tests/linux/{cmake,console,timeline,verifier,warnings}_test.sh)
     local logs=() runs=() i keeper slots
+    for i in course/steps/*.c; do
+        i="tests/linux/steps_test.sh $(basename "$i" .c)"
+        [[ " ${scripts[*]} " == *" $i "* ]] || scripts+=("$i")
+    done
     for i in tests/linux/*_test.sh; do
         [ -z "$TEST_ALL" ] || [[ " ${scripts[*]} " == *" $i "* ]] || scripts+=("$i")
     done

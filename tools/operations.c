@@ -79,10 +79,12 @@ static bool begins_with(const char *text, const char *words)
 /* Finds the waits and the work of a thread. Returns true if there is nothing more in the line. */
 static bool find_on_thread(const struct line *line, struct lane *thread)
 {
-    if (is_one_of(line->call, "WSAWaitForMultipleEvents GetQueuedCompletionStatus select")) {
+    if (is_one_of(line->call,
+                  "WSAWaitForMultipleEvents GetQueuedCompletionStatus select WSAPoll")) {
         if (begins_with(line->what, "wait for")) {
             thread->wait = begin_shape(WAIT, thread, line, line->call);
-        } else {
+        } else if (!begins_with(line->what, "listener:") &&
+                   !begins_with(line->what, "the listener")) { /* about what is waited for */
             end_shape(&thread->wait, line, NULL);
             add_shape(TOLD, thread, line, line, line->what);
         }

@@ -21,7 +21,7 @@ import urllib.request
 FLAGS = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
          "--disable-component-update --disable-sync --window-size=1280,900").split()
 KEYS = {"ArrowRight": "\ue014", "ArrowLeft": "\ue012", "Home": "\ue011", "End": "\ue010", "Space": " "}
-CHAPTERS = ["ch21_event_select", "ch22_overlapped_event", "ch22_completion_routine", "ch23_iocp"]
+CHAPTERS = sorted(name for name in os.listdir(sys.argv[1]) if os.path.exists(f"{sys.argv[1]}/{name}/client_a.log"))
 
 
 class Browser:

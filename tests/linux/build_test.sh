@@ -94,6 +94,11 @@ expect "checks of a chapter under any name, together with another" 0 "3 passed, 
 expect "two exercises in one command" 1 "FRAME: " ./build.sh gcc check "my copy" UPPER FRAME
 expect "hint of a folder with a space: the next command has quotes" 0 'hint "my copy" UPPER 2' ./build.sh hint "my copy" UPPER
 rm -r ch19_first "my copy"
+mkdir ch21_other
+cp ch21_event_select/server.c ch21_other/
+expect "the beginning of one lesson, and of another chapter" 0 'ch21_event_select\server.exe' ./build.sh gcc ch21
+expect "run: likewise" 2 "a port is a number" ./build.sh run ch21 server 99999
+rm -r ch21_other
 
 # Names that the Explorer of a Korean student gives, and others.
 for name in 숙제 'ch21_event_select - 복사본' 'R&D' "it's (1)" 'a^b=c;d,e!'; do

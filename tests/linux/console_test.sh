@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# console_test.sh - what a client does at a console: it types into each of the four (console.py), on Wine's
+# console_test.sh - what a client does at a console: it types into that of each chapter (console.py), on Wine's
 # console in a pseudo-terminal. The checks of build.bat test give a client its lines through a pipe. One thing
 # can be seen only at a console of Windows, because Wine's does not do it: Ctrl+C also ends the read in which
 # the client waits. The last line: N passed, N failed.

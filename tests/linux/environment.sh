@@ -14,3 +14,7 @@ stand_ins=$root/build/linux/bin
 export WINEPATH="Z:${stand_ins//\//\\}" # comes before Wine's own PATH
 
 export CCACHE_DIR=$root/build/linux/ccache CCACHE_NOHASHDIR=1 # any copy of the repository may use it
+
+# lessons: prints the chapters that are lessons of the course, in their order. A folder ch* may be a chapter without
+# being one: it is built, checked and documented, but need not have steps and exercises.
+lessons() { sed -nE 's/^set "opt_lessons=([^"]*)".*/\1/p' "$root/build.bat" | tr ' ' '\n'; }

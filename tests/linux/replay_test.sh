@@ -8,7 +8,8 @@ root=$PWD
 group=replay
 source tests/linux/environment.sh
 source tests/linux/report.sh
-chapters=(ch21_event_select ch22_overlapped_event ch22_completion_routine ch23_iocp)
+chapters=()
+for client in ch*/client.c; do chapters+=("${client%/client.c}"); done
 
 cache=$(command -v ccache)
 compile() { $cache x86_64-w64-mingw32-gcc -std=c11 -Wall -Wextra -Werror "$@" -lws2_32 || exit 1; }
@@ -147,7 +148,7 @@ finds() { # FOLDER CHAPTER
     [ "$found" = "$2" ] || echo "$1 comes from '$found' and not from '$2'"
 }
 mkdir "$scratch/top"
-for chapter in "${chapters[@]}"; do ln -s "$root/$chapter" "$scratch/top/"; done
+for chapter in $(lessons); do ln -s "$root/$chapter" "$scratch/top/"; done
 mkdir "$scratch"/top/my_{upper,ch21_3,ch22_overlapped_event_3,other,ch22_5}
 cp ch23_iocp/server.c "$scratch/top/my_upper/"
 for folder in ch21_3 ch22_overlapped_event_3 other ch22_5; do echo "int main(void)" >"$scratch/top/my_$folder/server.c"; done

@@ -30,6 +30,7 @@
 #undef getsockname
 #undef ioctlsocket
 #undef select
+#undef WSAPoll
 #undef WSAIoctl
 #undef WSACreateEvent
 #undef CreateEventA

@@ -593,3 +593,15 @@ int verifier_select(VERIFIER_AT, int ignored, fd_set *readable, fd_set *writable
     release_lock();
     return select(ignored, readable, writable, others, (struct timeval *)timeout);
 }
+
+int verifier_WSAPoll(VERIFIER_AT, WSAPOLLFD *polled, ULONG count, int timeout)
+{
+    struct place place = at("WSAPoll", file, line);
+    take_lock();
+    for (ULONG i = 0; polled != NULL && i < count; i++) {
+        if ((INT_PTR)polled[i].fd >= 0) /* a negative one is ignored */
+            use_socket(&place, polled[i].fd);
+    }
+    release_lock();
+    return WSAPoll(polled, count, timeout);
+}

@@ -119,6 +119,7 @@ int verifier_getsockname(VERIFIER_AT, SOCKET socket, struct sockaddr *address, i
 int verifier_ioctlsocket(VERIFIER_AT, SOCKET socket, long command, u_long *argument);
 int verifier_select(VERIFIER_AT, int ignored, fd_set *readable, fd_set *writable, fd_set *others,
                     const struct timeval *timeout);
+int verifier_WSAPoll(VERIFIER_AT, WSAPOLLFD *polled, ULONG count, int timeout);
 int verifier_WSAIoctl(VERIFIER_AT, SOCKET socket, DWORD command, void *in, DWORD in_size, void *out,
                       DWORD out_size, DWORD *bytes, WSAOVERLAPPED *overlapped,
                       LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
@@ -227,6 +228,7 @@ BOOL verifier_SetConsoleCtrlHandler(VERIFIER_AT, PHANDLER_ROUTINE handler, BOOL 
 #define getsockname(...) verifier_getsockname(VERIFIER_PLACE, __VA_ARGS__)
 #define ioctlsocket(...) verifier_ioctlsocket(VERIFIER_PLACE, __VA_ARGS__)
 #define select(...)      verifier_select(VERIFIER_PLACE, __VA_ARGS__)
+#define WSAPoll(...)     verifier_WSAPoll(VERIFIER_PLACE, __VA_ARGS__)
 #define WSAIoctl(...)    verifier_WSAIoctl(VERIFIER_PLACE, __VA_ARGS__)
 
 #define WSACreateEvent()              verifier_WSACreateEvent(VERIFIER_PLACE)
