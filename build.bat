@@ -428,7 +428,7 @@ if defined opt_failed exit /b 1
 build\tools\timeline.exe --connected "build\%opt_chapter%\server.log" "build\%opt_chapter%\client_a.log" "build\%opt_chapter%\client_b.log" >"build\%opt_chapter%\timeline.svg"
 if not "%errorlevel%"=="0" set "opt_failed=yes"
 if defined opt_failed exit /b 1
-echo build\%opt_chapter%\timeline.svg: open it in a browser, for example with: start "" "build\%opt_chapter%\timeline.svg"
+echo "build\%opt_chapter%\timeline.svg": open it in a browser, for example with: start "" "build\%opt_chapter%\timeline.svg"
 exit /b 0
 
 :verb_replay
