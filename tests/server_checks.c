@@ -118,6 +118,37 @@ static void fifty_resets(struct server *server)
     converse(server->port, pattern, 100000, 65536);
 }
 
+/* The echo of each client is refused, and then its connection is reset: the server waits to send,
+ * and must learn of the end nevertheless. After the first round it has everything that it keeps. */
+static void resets_of_lazy_clients(struct server *server)
+{
+    enum { COUNT = 12, ROUNDS = 2, FILLING_MS = 1000 };
+    const int little = 65536; /* so that little fills the buffers of both directions */
+    SOCKET peers[COUNT];
+    struct measurement before = {0, 0, 0};
+    bool measured = false;
+    for (int round = 0; round < ROUNDS && !in_trouble(); round++) {
+        connect_peers(server->port, peers, COUNT);
+        for (int i = 0; i < COUNT; i++)
+            setsockopt(peers[i], SOL_SOCKET, SO_RCVBUF, (const char *)&little, sizeof little);
+        for (double end = now_ms() + FILLING_MS; now_ms() < end && !in_trouble(); Sleep(5)) {
+            for (int i = 0; i < COUNT; i++)
+                send(peers[i], (const char *)pattern, 65536, 0);
+        }
+        for (int i = 0; i < COUNT; i++) {
+            if (peers[i] != INVALID_SOCKET)
+                reset_peer(peers[i]);
+        }
+        Sleep(300); /* the server may still be closing the last one */
+        converse(server->port, pattern, 100000, 65536);
+        if (round == 0)
+            measured = measure_server(server, &before);
+    }
+    expect_no_growth(server, measured ? &before : NULL, COUNT * 65536,
+                     "how does the server learn of a reset while it waits to send?",
+                     "after 12 resets of clients that did not read");
+}
+
 /* ---- a client that does not read ----------------------------------------------------------- */
 
 static void never_reads(struct server *server)
@@ -575,6 +606,9 @@ const struct check server_checks[] = {
     {.name = "bytes and end together", .talk = bytes_and_end_together, .options = "--quiet"},
     {.name = "50 resets, and the next client is served",
      .talk = fifty_resets,
+     .options = "--quiet"},
+    {.name = "12 resets of clients that do not read leak nothing",
+     .talk = resets_of_lazy_clients,
      .options = "--quiet"},
     {.name = "a client that never reads costs one buffer",
      .talk = never_reads,
