@@ -152,7 +152,8 @@ static void begin_wait(struct wait *wait, const struct place *place, DWORD count
     for (DWORD i = 0; i < count && !too_many; i++)
         use_event(place, handles[i]);
     thread->alertable_waits += alertable != 0;
-    *wait = (struct wait){waits, thread, handles, too_many ? 0 : count, *place};
+    thread->inside_alertable += alertable != 0;
+    *wait = (struct wait){waits, thread, handles, too_many ? 0 : count, alertable != 0, *place};
     waits = wait;
     release_lock();
 }
@@ -168,6 +169,7 @@ static DWORD end_wait(const struct wait *wait, BOOL all, DWORD result)
     while (*link != wait)
         link = &(*link)->next;
     *link = wait->next;
+    wait->thread->inside_alertable -= wait->alertable;
     if (result < wait->count) {
         for (DWORD i = 0; i < wait->count; i++) {
             if (all || i == result)
@@ -221,12 +223,18 @@ DWORD verifier_WaitForSingleObject(VERIFIER_AT, HANDLE handle, DWORD millisecond
 DWORD verifier_SleepEx(VERIFIER_AT, DWORD milliseconds, BOOL alertable)
 {
     at("SleepEx", file, line);
-    if (alertable) {
-        take_lock();
-        this_thread_with_lock()->alertable_waits++;
-        release_lock();
-    }
-    return SleepEx(milliseconds, alertable);
+    if (!alertable)
+        return SleepEx(milliseconds, FALSE);
+    take_lock();
+    struct thread *thread = this_thread_with_lock();
+    thread->alertable_waits++;
+    thread->inside_alertable++;
+    release_lock();
+    DWORD result = SleepEx(milliseconds, TRUE);
+    take_lock();
+    thread->inside_alertable--;
+    release_lock();
+    return result;
 }
 
 /* ---- network events ------------------------------------------------------------------------ */

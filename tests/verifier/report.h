@@ -46,6 +46,7 @@ struct thread {
     HANDLE handle;
     struct place last;    /* its last call */
     int alertable_waits;  /* begun so far */
+    int inside_alertable; /* waits: a routine may begin another one */
     bool made_by_program; /* main's, or from CreateThread: not the one of a Ctrl+C handler */
     bool takes_packet;    /* inside GetQueuedCompletionStatus */
     bool ended;
@@ -55,9 +56,10 @@ struct thread {
 /* A wait of a thread, while it lasts; it is on the stack of that thread. */
 struct wait {
     struct wait *next;
-    const struct thread *thread;
+    struct thread *thread;
     const HANDLE *handles;
     DWORD count;
+    bool alertable;
     struct place place;
 };
 

@@ -74,14 +74,16 @@ static void complete_due_operations(ULONGLONG now)
     }
 }
 
-/* Finds a routine that has been due for too long, in a thread without an alertable wait since. */
+/* Finds a routine that has been due for too long, in a thread without an alertable wait since. On a
+ * busy machine other routines may run that long before it, in one wait. */
 static void check_routines(ULONGLONG now)
 {
     for (const struct operation *operation = operations; operation != NULL;
          operation = operation->next) {
         if (operation->stage == NOTIFIED && operation->routine != NULL &&
             operation->notified_at + MOST_ROUTINE_WAIT < now &&
-            operation->thread->alertable_waits == operation->alertable_waits)
+            operation->thread->alertable_waits == operation->alertable_waits &&
+            operation->thread->inside_alertable == 0)
             broken(RULE_ALERTABLE, &operation->place,
                    "has completed, but its routine cannot run: the thread has not begun an "
                    "alertable wait since",
