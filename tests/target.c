@@ -154,10 +154,9 @@ bool find_summary(struct process *process, struct summary *summary)
     return found;
 }
 
-/* Judges how it has ended after Ctrl+C, and what it has printed. */
-static void check_end(struct process *process, DWORD status, double took)
+/* Judges how it has ended after Ctrl+C, and what it has printed. Both times are in milliseconds. */
+static void check_end(struct process *process, DWORD status, double took, double most)
 {
-    const double most = verified ? 6000 : 2000;
     char text[STATUS_SIZE], output[OUTPUT_SIZE];
     struct summary summary = {0, 0, 0};
 
@@ -178,7 +177,7 @@ static void check_end(struct process *process, DWORD status, double took)
                 "expected 0 operations pending in the summary, found %d", summary.pending);
 }
 
-static void press_and_check(struct process *process)
+static void press_and_check(struct process *process, double most)
 {
     double begun = now_ms();
     DWORD status;
@@ -191,19 +190,24 @@ static void press_and_check(struct process *process)
     bool ended = WaitForSingleObject(process->handle, (DWORD)patience_ms) == WAIT_OBJECT_0;
     double took = now_ms() - begun;
     if (ended && wait_for_exit(process, 0, &status))
-        check_end(process, status, took);
+        check_end(process, status, took, most);
     else
         trouble(TIMED_OUT, "the stop event in the wait; what stop_serving waits for",
                 "the server did not end within %d s after Ctrl+C", patience_ms / 1000);
 }
 
-bool stop_and_keep(struct server *server)
+static void stop_within(struct server *server, double most)
 {
     enum { STILL_ENDING_MS = 500 }; /* a program that crashes closes its sockets first */
     struct process *process = &server->process;
 
     if (!note_end(process, in_trouble() ? STILL_ENDING_MS : 0, while_it_served) && !kill_servers)
-        press_and_check(process);
+        press_and_check(process, most);
+}
+
+bool stop_and_keep(struct server *server)
+{
+    stop_within(server, patience_ms);
     return !in_trouble();
 }
 
@@ -211,7 +215,7 @@ void stop_server(struct server *server)
 {
     if (server->process.handle == NULL)
         return;
-    stop_and_keep(server);
+    stop_within(server, verified ? 6000 : 2000);
     end_program(&server->process, "after Ctrl+C");
 }
 

@@ -53,8 +53,8 @@ const char *status_text(char *text, DWORD status);
  * nothing if it has already been stopped. */
 void stop_server(struct server *server);
 
-/* The same, but what it has printed can be examined afterwards: the caller ends it with
- * end_program. False after noting trouble. */
+/* The same, but it may take its time, within patience_ms, and what it has printed can be examined
+ * afterwards: the caller ends it with end_program. False after noting trouble. */
 bool stop_and_keep(struct server *server);
 
 /* The numbers in the last line "summary: ..." of its output; bytes of any value may come before it.
@@ -66,7 +66,7 @@ struct summary {
 };
 bool find_summary(struct process *process, struct summary *summary);
 
-/* Stops the server as stop_server does; the summary must have these numbers. */
+/* Stops the server as stop_and_keep does, and ends it; the summary must have these numbers. */
 void stop_and_count(struct server *server, int clients, long long bytes);
 
 /* How often the server has printed the text so far. */
