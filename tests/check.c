@@ -3,7 +3,7 @@
  *
  *     check.exe [--only WORD] [--program NAME] [--options WORDS] [--storm SECONDS] [--kill]
  *               [--verify SEEDS | --seed N] FOLDER ...
- *     check.exe --exercise NAME [--stop-at-failure] [--report FOLDER]
+ *     check.exe --exercise NAME [--only WORD] [--stop-at-failure] [--report FOLDER]
  *               [--verified FOLDER | --verify SEEDS | --seed N] FOLDER
  *
  * FOLDER holds the programs of a chapter (build\ch21_event_select). Each of them is started as a
@@ -97,6 +97,7 @@ static int passed, failed, skipped;
 static bool stop_at_failure;
 static const char *compiler = "unknown";
 static const struct exercise *exercise; /* NULL: the checks of a chapter */
+static const char *only;                /* part of the names of the checks to run; NULL: all */
 static int seed;                        /* of the verifier, if the program has it */
 static int seeds;                       /* not 0: the checks are run with each from 1 to it */
 static const char *report_folder;       /* NULL: that of the program */
@@ -120,8 +121,10 @@ static void begin_second(const char *folder)
 {
     char command[600];
 
-    snprintf(command, sizeof command, "check --exercise %s --second --seed %d%s \"%s\"",
-             exercise->name, SECOND_SEED, stop_at_failure ? " --stop-at-failure" : "", folder);
+    snprintf(command, sizeof command, "check --exercise %s --second --seed %d%s%s%s%s \"%s\"",
+             exercise->name, SECOND_SEED, stop_at_failure ? " --stop-at-failure" : "",
+             only != NULL ? " --only \"" : "", only != NULL ? only : "", only != NULL ? "\"" : "",
+             folder);
     if (!start_process(&second, command, NULL, ""))
         fail((int)GetLastError(), "start the checks of %s", folder);
 }
@@ -257,13 +260,19 @@ static void choose_program(const char *folder, const char *program)
     snprintf(program_path, sizeof program_path, "%s\\%s.exe", folder, program);
 }
 
+static bool contains(const char *name, const char *part)
+{
+    return part == NULL || strstr(name, part) != NULL;
+}
+
+/* Only those whose name contains the part; NULL: all. */
 static void run_checks(const struct check *checks, const char *folder, const char *program,
-                       const char *only)
+                       const char *part)
 {
     for (const struct check *check = checks; check->name != NULL; check++) {
         if (stop_at_failure && failed > 0)
             return;
-        if (only == NULL || strstr(check->name, only) != NULL)
+        if (contains(check->name, part) && contains(check->name, only))
             run_check(check, folder, program);
     }
 }
@@ -284,11 +293,11 @@ static void no_program(const char *folder)
     failed++;
 }
 
-static void check_program(const char *folder, const char *program, const char *only)
+static void check_program(const char *folder, const char *program)
 {
     if (has_program(folder, program)) {
         choose_program(folder, program);
-        run_checks(checks_of(program), folder, program, only);
+        run_checks(checks_of(program), folder, program, NULL);
     } else {
         no_program(folder);
     }
@@ -388,7 +397,7 @@ struct task {
 static struct task tasks[MAX_TASKS];
 static int task_count, tasks_started;
 
-static bool start_task(struct task *task, const char *only)
+static bool start_task(struct task *task)
 {
     char command[600], with_seed[20] = "";
 
@@ -405,7 +414,7 @@ static bool start_task(struct task *task, const char *only)
 }
 
 /* Keeps SIDE_BY_SIDE tasks running as long as that many are left. */
-static void start_more_tasks(const char *only)
+static void start_more_tasks(void)
 {
     int running = 0;
     for (int i = 0; i < tasks_started; i++) {
@@ -413,7 +422,7 @@ static void start_more_tasks(const char *only)
         running += process != NULL && WaitForSingleObject(process, 0) == WAIT_TIMEOUT;
     }
     for (; tasks_started < task_count && running < SIDE_BY_SIDE; tasks_started++, running++) {
-        if (!start_task(&tasks[tasks_started], only))
+        if (!start_task(&tasks[tasks_started]))
             fail((int)GetLastError(), "start the checks of %s", tasks[tasks_started].folder);
     }
 }
@@ -432,14 +441,14 @@ static bool is_closing_line(const char *line)
 }
 
 /* Prints what a task prints, as it comes. False if the closing line is missing. */
-static bool say_and_count(struct task *task, const char *only)
+static bool say_and_count(struct task *task)
 {
     struct capture *output = &task->process.output;
     size_t said = 0;
     bool ended = false, counted = false;
 
     while (!ended) {
-        start_more_tasks(only);
+        start_more_tasks();
         wait_for_length(output, said + 1, 1000);
         EnterCriticalSection(&output->lock);
         ended = output->ended;
@@ -486,8 +495,7 @@ static void find_tasks(const char *const *folders, int count, const char *progra
 
 /* The checks mostly wait, so those of several programs take little longer than those of one. A
  * report is about all checks of a folder, or there is none. */
-static void check_side_by_side(const char *const *folders, int count, const char *program,
-                               const char *only)
+static void check_side_by_side(const char *const *folders, int count, const char *program)
 {
     int passed_before = 0, failed_before = 0, skipped_before = 0;
 
@@ -501,7 +509,7 @@ static void check_side_by_side(const char *const *folders, int count, const char
             if (program == NULL && only == NULL)
                 begin_report(task->folder, "checks", compiler, last_part(task->folder));
         }
-        if (!say_and_count(task, only)) {
+        if (!say_and_count(task)) {
             say("ENV      %s: its checks ended without their closing line\n", task->folder);
             failed++;
         }
@@ -518,10 +526,11 @@ static void check_side_by_side(const char *const *folders, int count, const char
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: check [--only WORD] [--program NAME] [--options WORDS] "
-                    "[--storm SECONDS] [--kill] [--verify SEEDS | --seed N] FOLDER ...\n"
-                    "       check --exercise NAME [--stop-at-failure] [--report FOLDER] "
-                    "[--verified FOLDER | --verify SEEDS | --seed N] FOLDER\n");
+    fprintf(stderr,
+            "usage: check [--only WORD] [--program NAME] [--options WORDS] "
+            "[--storm SECONDS] [--kill] [--verify SEEDS | --seed N] FOLDER ...\n"
+            "       check --exercise NAME [--only WORD] [--stop-at-failure] [--report FOLDER] "
+            "[--verified FOLDER | --verify SEEDS | --seed N] FOLDER\n");
     return 2;
 }
 
@@ -539,7 +548,7 @@ static DWORD WINAPI end_after_a_while(void *nothing)
 
 int main(int argc, char **argv)
 {
-    const char *only = NULL, *program = NULL, *name = NULL, *folders[MAX_FOLDERS];
+    const char *program = NULL, *name = NULL, *folders[MAX_FOLDERS];
     const char *verified_folder = NULL;
     int count = 0;
 
@@ -591,9 +600,9 @@ int main(int argc, char **argv)
     if (exercise != NULL)
         check_exercise(folders[0], verified_folder);
     else if (count == 1 && program != NULL && seeds == 0)
-        check_program(folders[0], program, only);
+        check_program(folders[0], program);
     else
-        check_side_by_side(folders, count, program, only);
+        check_side_by_side(folders, count, program);
     if (exercise == NULL)
         printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
     stop_winsock();

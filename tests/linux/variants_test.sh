@@ -79,11 +79,11 @@ make_server() {
 
 # check_server PATCH: prints what check.exe says.
 check_server() {
-    local folder seed
+    local folder seed caught
     folder=$(folder_of "$1")
     seed=$(header "$1" seed)
-    # shellcheck disable=SC2086 # the option and its number are words
-    timeout 240 wine build/tests/check.exe ${seed:+--seed $seed} --exercise "${folder%%_*}" "build\\$folder" \
+    caught=$(header "$1" caught) # of a wrong one, this check alone
+    timeout 240 wine build/tests/check.exe ${seed:+--seed "$seed"} ${caught:+--only "$caught"} --exercise "${folder%%_*}" "build\\$folder" \
         2>/dev/null | tr -d '\r'
 }
 
