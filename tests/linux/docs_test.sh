@@ -27,7 +27,7 @@ labels() { grep -oE 'Step [0-9]+-[0-9]+|^### (Step [0-9]|Place [A-Z])' "$1"; }
 without_steps() { awk '/^## / { inside = /^## .*(step by step|단계)/ } !inside' "$1"; }
 
 headings() { awk '/^```/ { inside = !inside } !inside && /^#/ { print $1 }' "$1"; }
-links() { grep -oE '\]\([^)#]+\)' "$1" | sed 's/^](//; s/)$//; s/\.ko\.md$/.md/' | sort; }
+links() { grep -oE '\]\([^)#]+\)' "$1" | sed -E 's/^\]\(//; s/\)$//; s/\.ko\.(md|svg)$/.\1/' | sort; }
 
 # ---- both languages ------------------------------------------------------------------------------
 
@@ -149,15 +149,27 @@ done
 
 report "the pictures are as tools/models.py draws them" "$(python3 tools/models.py --check 2>&1)"
 
+# The pictures of models.py are drawn in both languages, and no Korean page shows an English one.
+for picture in ch*/*.ko.svg; do
+    report "$picture: the Korean lesson shows it, and not the English one" "$(
+        name=$(basename "$picture")
+        well_formed "$picture"
+        grep -q "]($name)" "${picture%/*}/README.ko.md" || echo "not in the lesson"
+        grep -HnE "\]\(([^)]*/)?${name%.ko.svg}\.svg\)" "${documents[@]/%.md/.ko.md}"
+    )"
+done
+
 # Pictures of the finished servers. A name is a word with an underscore or with two capitals.
-for picture in ch*/{states,calls,client}.svg; do
+for picture in ch*/{states,calls,client}{,.ko}.svg; do
+    language=
+    [[ $picture != *.ko.svg ]] || language=.ko
     report "$picture: its names are in the code, and the lesson shows it" "$(
-        names=$(sed -nE 's/^<text[^>]*>(.*)<\/text>$/\1/p' "$picture" | grep -oE '\w+' | grep -E '_|[A-Z].*[A-Z]' | sort -u)
+        names=$(sed -nE 's/^<text[^>]*>(.*)<\/text>$/\1/p' "$picture" | grep -oE '[A-Za-z0-9_]+' | grep -E '_|[A-Z].*[A-Z]' | sort -u)
         [ -n "$names" ] || echo "no name was found"
         for name in $names; do
             grep -qw "$name" "${picture%/*}/server.c" || echo "$name"
         done
-        grep -q "]($(basename "$picture"))" "${picture%/*}/README.md" || echo "not in the lesson"
+        grep -q "]($(basename "$picture"))" "${picture%/*}/README$language.md" || echo "not in the lesson"
     )"
 done
 
