@@ -108,7 +108,7 @@ run_bench() {
 # build.bat compiles what is missing; the program itself is started without a cmd in between, which
 # Ctrl+C would end before the program has shut down.
 run_program() {
-    local folder=${1-} program=${2-} found exe output=build
+    local folder=${1-} program=${2-} found exe output=build status
     [[ " $options " != *" verify "* ]] || output=build/verified
     folder=${folder%/}
     if [ ! -d "$folder" ]; then
@@ -118,9 +118,11 @@ run_program() {
     fi
     exe=$output/$folder/$program.exe
     if [ -n "$compiler$options" ] || [ ! -e "$exe" ] || [ -n "$(find "$folder/$program.c" common -newer "$exe")" ]; then
-        # --help, because this only has to compile it.
+        # --help, because this only has to compile it; what the program then prints is not asked for.
         # shellcheck disable=SC2086 # options may be empty, or a word
-        build_bat $compiler $options run "$folder" "$program" --help >&2 || exit
+        build_bat $compiler $options run "$folder" "$program" --help 2>&1 | sed '/^usage: /,$d' >&2
+        status=${PIPESTATUS[0]}
+        [ "$status" = 0 ] || exit "$status"
     fi
     shift 2
     exec wine "$exe" "$@"
