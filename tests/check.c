@@ -245,12 +245,12 @@ static void run_check(const struct check *check, const char *folder, const char 
 
 /* ---- the run ------------------------------------------------------------------------------- */
 
-static bool has_program(const char *folder, const char *program)
+static bool has_file(const char *folder, const char *name, const char *ending)
 {
     char path[sizeof program_path];
     wchar_t wide[sizeof program_path];
 
-    snprintf(path, sizeof path, "%s\\%s.exe", folder, program);
+    snprintf(path, sizeof path, "%s\\%s.%s", folder, name, ending);
     return GetFileAttributesW(wide_text(path, wide, sizeof path)) != INVALID_FILE_ATTRIBUTES;
 }
 
@@ -295,7 +295,7 @@ static void no_program(const char *folder)
 
 static void check_program(const char *folder, const char *program)
 {
-    if (has_program(folder, program)) {
+    if (has_file(folder, program, "exe")) {
         choose_program(folder, program);
         run_checks(checks_of(program), folder, program, NULL);
     } else {
@@ -336,7 +336,7 @@ static void run_exercise(const char *folder, const char *verified_folder)
         run_exercise_checks(folder);
     }
     end_process(&second);
-    if (failed > 0 && !is_second) {
+    if (failed > 0 && !is_second && has_file(last_part(folder), "server", "c")) {
         char command[COMMAND_SIZE];
         say("For a hint: %s\n", hint_command(command, last_part(folder), exercise->name, 1));
     }
@@ -360,9 +360,9 @@ static void report_exercise(const char *folder, const char *verified_folder)
         failed++;
     } else {
         say("%s: %s\n", exercise->name, statement.goal);
-        if (!has_program(folder, "server"))
+        if (!has_file(folder, "server", "exe"))
             no_server(folder);
-        else if (verified_folder != NULL && !has_program(verified_folder, "server"))
+        else if (verified_folder != NULL && !has_file(verified_folder, "server", "exe"))
             no_server(verified_folder);
         else
             run_exercise(folder, verified_folder);
@@ -485,7 +485,7 @@ static void find_tasks(const char *const *folders, int count, const char *progra
         int before = task_count;
         for (int j = 0; j < (program != NULL ? 1 : PROGRAMS); j++) {
             const char *name = program != NULL ? program : programs[j];
-            if (has_program(folders[i], name))
+            if (has_file(folders[i], name, "exe"))
                 add_tasks(folders[i], name);
         }
         if (task_count == before)

@@ -295,11 +295,14 @@ static void choose_exercises(struct submission *submission)
 
 /* ---- submissions --------------------------------------------------------------------------- */
 
+static const char still_a_zip[] = "a ZIP file: unpack it first";
+
 struct search {
     char path[NAME_SIZE];
     int depth;
     int *count;
     char (*found)[NAME_SIZE];
+    bool *has_zip;
 };
 
 static void look_at(void *context, const char *name, bool is_folder)
@@ -308,6 +311,8 @@ static void look_at(void *context, const char *name, bool is_folder)
 
     if (!is_folder && _stricmp(name, "server.c") == 0 && *search->count < MOST_SOURCES)
         snprintf(search->found[(*search->count)++], NAME_SIZE, "%s", search->path);
+    if (!is_folder && ends_with(name, ".zip"))
+        *search->has_zip = true;
     if (!is_folder || search->depth == DEEPEST || _stricmp(name, "__MACOSX") == 0)
         return;
     struct search inside = *search;
@@ -325,17 +330,19 @@ static void find_source(struct submission *submission)
     static char found[MOST_SOURCES][NAME_SIZE];
     struct search search = {.depth = 0, .found = found};
     char text[ERROR_TEXT_SIZE];
-    bool asked = false;
+    bool asked = false, has_zip = false;
     int count = 0, chosen = 0, suitable = 0;
 
     search.count = &count;
+    search.has_zip = &has_zip;
     snprintf(search.path, sizeof search.path, "%.500s\\%.500s", folder, submission->name);
     snprintf(submission->source, sizeof submission->source, "%s", search.path);
     if (!for_each_entry(search.path, &search, look_at))
         snprintf(submission->problem, sizeof submission->problem, "the folder cannot be read: %s",
                  error_text((int)GetLastError(), text));
     else if (count == 0)
-        snprintf(submission->problem, sizeof submission->problem, "there is no server.c");
+        snprintf(submission->problem, sizeof submission->problem, "%s",
+                 has_zip ? still_a_zip : "there is no server.c");
     for (int i = 0; i < exercise_count; i++)
         asked = asked || asked_for[i];
     for (int i = 0; i < count && count > 1; i++) {
@@ -379,7 +386,7 @@ static void add_folder_or_zip(void *context, const char *name, bool is_folder)
     if (!exists(unpacked)) {
         struct submission *submission = add_submission(name);
         snprintf(submission->source, sizeof submission->source, "%s", unpacked);
-        snprintf(submission->problem, sizeof submission->problem, "a ZIP file: unpack it first");
+        snprintf(submission->problem, sizeof submission->problem, "%s", still_a_zip);
     }
 }
 
