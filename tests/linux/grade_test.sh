@@ -140,6 +140,9 @@ report "a report stays for each" "$(
     grep -qxE "$full" "build/grade/김민준/UPPER.txt" || echo "none of 김민준"
     grep -q '^FAIL ' "build/grade/=wrong/UPPER.txt" || echo "none of =wrong"
     cmp "$class/queue/server.c" build/grade/queue/server.c
+    crc=$(python3 -c 'import sys, zlib; print("%08X" % zlib.crc32(open(sys.argv[1], "rb").read()))' "$class/=wrong/server.c")
+    head -n 1 "build/grade/=wrong/UPPER.txt" | tr -d '\r' | grep -q "CRC32 $crc\$" || head -n 1 "build/grade/=wrong/UPPER.txt"
+    ! grep 'For a hint' "build/grade/=wrong/UPPER.txt" # there is no such folder to ask for
 )"
 
 rm -r "$class"/{empty,park.zip,child,crash,greeting}
