@@ -42,6 +42,7 @@ static const char *meaning_of_status(DWORD status)
                      "are too large for the stack"},
         {0xC0000135, "a DLL that it needs is missing"},
         {0xC000013A, "Ctrl+C: it does not handle it, see call_on_ctrl_c"},
+        {0xC0000142, "a DLL could not be initialised: the machine is too busy, or short of memory"},
         {0xC0000374, "heap corruption: it wrote beyond the end of allocated memory, or freed it "
                      "twice"},
         {0xC0000409, "fail fast: abort, a failed assert, or a write beyond the end of an array on "
@@ -71,6 +72,12 @@ const char *status_text(char *text, DWORD status)
     return text;
 }
 
+/* The system gave up while it started the program, which could do nothing about it. */
+static bool has_not_begun(DWORD status)
+{
+    return status == 0xC0000142;
+}
+
 /* abort ends a program with a status that the program may also choose itself. */
 static bool has_crashed(struct process *process, DWORD status)
 {
@@ -80,7 +87,7 @@ static bool has_crashed(struct process *process, DWORD status)
         return has_printed(&process->error, "Assertion failed") ||
                has_printed(&process->error, "abnormal program termination") ||
                has_printed(&process->error, "unusual way");
-    return is_of_system(status) && status != ended_by_ctrl_c;
+    return is_of_system(status) && status != ended_by_ctrl_c && !has_not_begun(status);
 }
 
 static void note_status(struct process *process, enum verdict verdict, DWORD status,
@@ -90,9 +97,10 @@ static void note_status(struct process *process, enum verdict verdict, DWORD sta
     bool said = process->error.length > 0;
 
     trouble(verdict,
-            verdict == CRASHED ? "run it in a debugger (build.bat debug), or with the verifier "
-                                 "(build.bat verify)"
-                               : "each fail(), exit() and return of main",
+            verdict == CRASHED     ? "run it in a debugger (build.bat debug), or with the verifier "
+                                     "(build.bat verify)"
+            : verdict == NO_CHANCE ? "run it again"
+                                   : "each fail(), exit() and return of main",
             "the program ended with status %s %s%s%s%s", status_text(text, status), when,
             said ? ": \"" : "", said ? show_output(error, &process->error) : "",
             said ? "\" on standard error" : "");
@@ -105,7 +113,11 @@ static bool note_end(struct process *process, DWORD milliseconds, const char *wh
 
     if (!wait_for_exit(process, milliseconds, &status))
         return false;
-    note_status(process, has_crashed(process, status) ? CRASHED : ENDED, status, when);
+    note_status(process,
+                has_not_begun(status)          ? NO_CHANCE
+                : has_crashed(process, status) ? CRASHED
+                                               : ENDED,
+                status, when);
     return true;
 }
 

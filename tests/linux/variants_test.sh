@@ -94,7 +94,7 @@ proof() {
     caught=$(header "$1" caught)
     if [[ $1 == */right/* ]]; then
         grep -aqxE '([1-9][0-9]*)/\1' <<<"$said" || grep -avE '^ok ' <<<"$said"
-    elif ! grep -aE '^[A-Z]+ ' <<<"$said" | grep -av '^ENV ' | grep -aqF "$caught"; then
+    elif ! grep -aE '^[A-Z]+ ' <<<"$said" | grep -av '^ENV ' | grep -aqF -- "$caught"; then
         printf 'the check "%s" does not fail:\n%s\n' "$caught" "$said"
     fi
 }
