@@ -48,11 +48,11 @@ copy_repository() {
 }
 
 # shorten_exercises: in a copy in which it matters how exercises are checked, and not which checks they have: each
-# keeps its first four, and those of the chapter are left out.
+# ends after its first four, and those of the chapter are left out.
 shorten_exercises() {
     perl -0pi -e 's/\.reused = \{[^}]*\},?/.reused = {NULL},/;
         s#(_checks\[\] = \{\n)(.*?)(,\n    \{0\},)#
-            my @rows = split(/,\n(?=    \{)/, $2); $1 . join(",\n", splice(@rows, 0, 4)) . $3#se' course/homework/*/*.c
+            my @rows = split(/,\n(?=    \{)/, $2); splice(@rows, 4, 0, "    {0}"); $1 . join(",\n", @rows) . $3#se' course/homework/*/*.c
 }
 
 # well_formed FILE: prints what keeps it from being XML: elements that do not nest, a bare & or <.
