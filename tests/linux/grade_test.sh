@@ -110,7 +110,7 @@ report "each is in the table, with its score and its first failure" "$(
     row 김민준 UPPER "$full"
     row 'R&D lee \(2\)' UPPER "$full"
     row '=wrong' UPPER '[0-9]+/[0-9]+ +FAIL: small letters come back as capitals: byte 1 of'
-    row crash UPPER '0/[0-9]+ +CRASH'
+    row crash UPPER '0/[0-9]+ +CRASH:'
     row broken UPPER 'NOT COMPILED +server.c:[0-9:]+ error: .nothing. undeclared'
     row queue UPPER "$full"
     row child UPPER "$full"
