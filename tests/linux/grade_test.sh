@@ -137,7 +137,7 @@ if cells["김민준"] != ["김민준", "UPPER", cells["김민준"][2], ""] or '"
 PYTHON
 )"
 report "a report stays for each" "$(
-    grep -qxE "$full" "build/grade/김민준/UPPER.txt" || echo "none of 김민준"
+    tr -d "\r" <"build/grade/김민준/UPPER.txt" | grep -qxE "$full" || echo "none of 김민준"
     grep -q '^FAIL ' "build/grade/=wrong/UPPER.txt" || echo "none of =wrong"
     cmp "$class/queue/server.c" build/grade/queue/server.c
     crc=$(python3 -c 'import sys, zlib; print("%08X" % zlib.crc32(open(sys.argv[1], "rb").read()))' "$class/=wrong/server.c")
