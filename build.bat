@@ -25,6 +25,7 @@ set "opt_status=0"
 set "opt_failed="
 set "opt_version="
 set "opt_looked="
+set "opt_looked_back="
 set "opt_step="
 set "opt_step_folder="
 rem For programs with the verifier: makes check.exe check with each of this many seeds.
@@ -42,7 +43,6 @@ if not defined opt_word call :find_out_if_double_clicked
 cd /d "%~dp0"
 if errorlevel 1 goto not_on_a_drive
 if not exist common\common.h goto not_unpacked
-for /d %%h in (course\homework\*) do if exist %%h\%%~nxh.c call :add_exercise %%~nxh
 
 :next_word
 set "opt_word=%~1"
@@ -53,18 +53,19 @@ if not defined opt_word goto unknown
 shift
 if "%opt_verb%"=="run" if defined opt_chapters set "opt_program=%opt_word%"
 if defined opt_program goto next_word
-rem "call" would take /? for itself.
+rem "call" reads on in this file until it finds the label, so what is done for every word does without it.
+rem In a "for", /? would be a pattern for names of files.
+set "opt_known="
 if "%opt_word%"=="/?" set "opt_word=help"
-call :is_one_of -h --help
-if defined opt_known set "opt_word=help"
-call :is_one_of cl gcc clang
+for %%w in (-h --help) do if /i "%opt_word%"=="%%w" set "opt_word=help"
+for %%w in (cl gcc clang) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
 if defined opt_known set "opt_compiler=%opt_known%"
 if defined opt_known goto next_word
-call :is_one_of demo run step test check hint grade notes bench timeline replay clean help
+for %%w in (demo run step test check hint grade notes bench timeline replay clean help) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
 if defined opt_known if defined opt_verb goto two_verbs
 if defined opt_known set "opt_verb=%opt_known%"
 if defined opt_known goto next_word
-call :is_one_of strict debug verify
+for %%w in (strict debug verify) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
 if defined opt_known set "opt_%opt_known%=yes"
 if defined opt_known goto next_word
 if "%opt_verb%"=="step" if defined opt_step if defined opt_chapters set "opt_step_folder=%opt_word%"
@@ -336,6 +337,7 @@ call :make_tool tools homework exercise_page utf8
 exit /b %errorlevel%
 
 :hint_for_what
+call :name_exercises
 echo build.bat: hint needs a folder and an exercise, for example: build.bat hint ch21 UPPER 1
 echo The exercises are:%opt_exercises%
 exit /b 2
@@ -376,6 +378,7 @@ call :write_command
 exit /b 0
 
 :grade_what
+call :name_exercises
 echo build.bat: grade needs the folder with the submissions, for example: build.bat grade C:\class UPPER
 echo The exercises are:%opt_exercises%
 exit /b 2
@@ -533,6 +536,7 @@ echo.
 echo   CHAPTER is a folder with a server.c, or the beginning of its name; without one, these:
 set "opt_chapters="
 call :add_all_chapters
+call :name_exercises
 for %%c in (%opt_chapters%) do echo     %%~c
 echo   EXERCISE is one of these:
 echo    %opt_exercises%
@@ -559,6 +563,12 @@ set "opt_known="
 for %%w in (%*) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
 exit /b 0
 
+:name_exercises
+rem Sets opt_exercises to the names of all of them.
+set "opt_exercises="
+for /d %%h in (course\homework\*) do if exist %%h\%%~nxh.c call :add_exercise %%~nxh
+exit /b 0
+
 :add_exercise
 set "opt_exercises=%opt_exercises% %1"
 exit /b 0
@@ -577,7 +587,8 @@ if "%opt_verb%"=="grade" goto hint_number
 if not defined opt_chapters if exist "%opt_word%\server.c" exit /b 0
 if "%opt_verb%"=="hint" if defined opt_chosen goto hint_number
 :find_name
-call :is_one_of %opt_exercises%
+set "opt_known="
+for /d %%h in (course\homework\*) do if /i "%opt_word%"=="%%~nxh" if exist %%h\%%~nxh.c set "opt_known=%%~nxh"
 if defined opt_known set "opt_chosen=%opt_chosen% %opt_known%"
 exit /b 0
 
@@ -716,9 +727,10 @@ set "opt_number=0"
 set /a opt_number+=1
 if %opt_number% gtr 50 goto no_number
 rem In Wine's cmd a successful mkdir leaves errorlevel as it was.
-call :nothing
+call :number_is_free
 mkdir %1_%opt_number% >nul 2>nul
 if errorlevel 1 goto next_number
+:number_is_free
 exit /b 0
 :no_number
 echo build.bat: there are 50 folders %1_1, %1_2, ... of other runs. If none of them is running: build.bat clean
@@ -810,7 +822,7 @@ if defined opt_strict set "opt_objects=%opt_objects%_strict"
 set "opt_object=o"
 if "%opt_compiler%"=="cl" set "opt_object=obj"
 set "opt_made_by=%opt_version% %opt_flags%"
-call :forget_if_changed common
+call :forget_changes common
 call :prepare_folder %opt_objects%
 if not defined opt_verify exit /b 0
 call :forget_all_changes
@@ -827,17 +839,35 @@ mkdir %1
 exit /b 0
 
 :forget_all_changes
-if not defined opt_looked for %%r in (tests tools course) do call :forget_if_changed %%r
+if not defined opt_looked call :forget_changes tests tools course
 set "opt_looked=yes"
 exit /b 0
 
+:forget_changes
+rem FOLDER ...: what was made from the sources in them is made again if one has changed. xcopy /d copies those
+rem that are newer than their copies in build\kept; with /l it only prints which. The other way round it prints
+rem those that have been replaced by older ones, or removed: then everything is made again.
+if not exist build\ mkdir build
+call :take_number build\changes
+if errorlevel 1 exit /b 1
+set "opt_changes=build\changes_%opt_number%"
+if not defined opt_looked_back if exist build\kept\ call :look_back
+set "opt_looked_back=yes"
+for %%r in (%*) do call :forget_if_changed %%r
+rmdir /s /q %opt_changes%
+exit /b 0
+
+:look_back
+set "opt_older="
+xcopy /d /l /s /y /i build\kept\*.? .\ >%opt_changes%\list.txt
+for /f "usebackq delims=" %%f in ("%opt_changes%\list.txt") do if exist "%%f" set "opt_older=yes"
+if defined opt_older rmdir /s /q build\kept
+exit /b 0
+
 :forget_if_changed
-rem FOLDER: what was made from its sources is made again if one of them has changed. xcopy /d copies
-rem those that are newer than their copies in build\kept; with /l it only prints which. The other way
-rem round it prints those that have been replaced by older ones, or removed.
 set "opt_changed="
-if exist build\kept\%1\ for /f "delims=" %%f in ('xcopy /d /l /s /y /i build\kept\%1\*.? %1\') do if exist "%%f" set "opt_changed=yes"
-for /f "delims=" %%f in ('xcopy /d /l /s /y /i %1\*.? build\kept\%1\') do if exist "%%f" set "opt_changed=yes"
+xcopy /d /l /s /y /i %1\*.? build\kept\%1\ >%opt_changes%\list.txt
+for /f "usebackq delims=" %%f in ("%opt_changes%\list.txt") do if exist "%%f" set "opt_changed=yes"
 if not defined opt_changed exit /b 0
 if "%1"=="common" for /d %%h in (build\*) do if exist %%h\version.txt rmdir /s /q %%h
 if "%1"=="tests" for /d %%h in (build\*_verify) do rmdir /s /q %%h
@@ -879,10 +909,13 @@ set "opt_odd="
 for /f "delims=%opt_plain%" %%r in ("%~1") do set "opt_odd=yes"
 if defined opt_odd echo build.bat: "%~1" in "%opt_chapter%" is skipped: its name has other characters than letters, digits, _ - and . 1>&2
 if defined opt_odd exit /b 0
+rem These two are programs by their names; another source may be a part of one.
+for %%w in (server.c client.c) do if /i "%~1"=="%%w" goto is_program
 %SystemRoot%\System32\find.exe "main(" "%~1" >nul
 if errorlevel 1 %SystemRoot%\System32\find.exe "main (" "%~1" >nul
-if errorlevel 1 if /i not "%~1"=="server.c" echo build.bat: "%~1" in "%opt_chapter%" is skipped: it has no main 1>&2
-if errorlevel 1 if /i not "%~1"=="server.c" exit /b 0
+if errorlevel 1 echo build.bat: "%~1" in "%opt_chapter%" is skipped: it has no main 1>&2
+if errorlevel 1 exit /b 0
+:is_program
 set "opt_programs=%opt_programs% %~n1"
 exit /b 0
 
@@ -907,6 +940,7 @@ exit /b 0
 rem check.exe has the checks of all exercises: their list is written first.
 call :forget_all_changes
 if not exist build\tests\ mkdir build\tests
+call :name_exercises
 set "opt_was="
 if exist build\tests\exercises.txt set /p opt_was=<build\tests\exercises.txt
 if not " %opt_was%"=="%opt_exercises%" call :write_list
