@@ -3,7 +3,7 @@
 # (Debian's packages), and runs build.bat itself under Wine's cmd. Everything it makes is in build/.
 #
 #   ./build.sh demo                          as build.bat demo; likewise every other verb
-#   ./build.sh test                          build.bat test with gcc, then with cl, then nine of tests/linux
+#   ./build.sh test                          build.bat test with gcc, then with cl, then most of tests/linux
 #   ./build.sh test all                      the same, with all scripts of tests/linux and all exercises
 #   ./build.sh run ch21 server --quiet 9190  starts a program; Ctrl+C shuts it down in order
 set -u
@@ -155,9 +155,9 @@ count_closing_line() {
 # Runs tests/linux: several scripts at a time, because they mostly wait; but not all, because they also measure how
 # long something takes. The longest come first. Some run only in "test all", so that a test ends within ten minutes.
 test_scripts() {
-    local scripts=("tests/linux/steps_test.sh "{ch21_event_select,ch22_completion_routine} tests/linux/{homework,docs,build}_test.sh
-        "tests/linux/steps_test.sh "{ch22_overlapped_event,ch23_iocp,verb}
-        tests/linux/{cmake,console,timeline,verifier,warnings}_test.sh)
+    local scripts=(tests/linux/{docs,build,homework,names}_test.sh "tests/linux/steps_test.sh "{ch21_event_select,ch22_completion_routine}
+        "tests/linux/steps_test.sh "{ch22_overlapped_event,ch23_iocp} tests/linux/{verifier,compilers}_test.sh
+        "tests/linux/steps_test.sh verb" tests/linux/{cmake,console,timeline,warnings}_test.sh)
     local logs=() runs=() i keeper slots
     for i in course/steps/*.c; do
         i="tests/linux/steps_test.sh $(basename "$i" .c)"

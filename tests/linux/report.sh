@@ -39,6 +39,24 @@ twice() {
     echo "$problem"
 }
 
+# expect NAME STATUS TEXT COMMAND ...: the command must end with the status and print the text.
+expect() { report "$1" "$(twice unexpected "${@:2}")"; }
+unexpected() {
+    local status=$1 text=$2 output found
+    shift 2
+    output=$("$@" 2>&1 </dev/null)
+    found=$?
+    if [ $found != "$status" ] || [[ $output != *"$text"* ]]; then
+        echo "expected status $status and \"$text\", found status $found and:"
+        tail -n 10 <<<"$output"
+    fi
+}
+
+# in_wine COMMAND ...: a Windows program, in the same way as build.sh of the current folder starts it.
+in_wine() {
+    (root=$PWD && source tests/linux/environment.sh && wine "$@")
+}
+
 # copy_repository FOLDER: makes a copy to build and change things in, without what git would ignore. The prepared
 # Wine and the compiler's cache are used again, because making them takes a long time.
 copy_repository() {

@@ -206,16 +206,6 @@ done
 
 # ---- the verb ------------------------------------------------------------------------------------
 
-expect() { report "$1" "$(twice unexpected "${@:2}")"; }
-unexpected() {
-    local status=$1 text=$2 output found
-    shift 2
-    output=$("$@" 2>&1 </dev/null)
-    found=$?
-    if [ $found != "$status" ] || [[ $output != *"$text"* ]]; then
-        echo "expected status $status and \"$text\", found status $found and: $(tail -n 5 <<<"$output")"
-    fi
-}
 if [ "${1-verb}" = verb ]; then
     expect "step: the folder has the name of the chapter as it was typed" 0 'my_ch21_2\server.c has been written' ./build.sh step ch21 2
     expect "step: what is unchanged is overwritten" 0 'my_ch21_2\server.c has been written' ./build.sh step ch21 3 my_ch21_2
