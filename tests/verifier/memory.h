@@ -148,6 +148,18 @@ static bool is_beyond_memory(const struct place *place, const void *bytes, size_
     return true;
 }
 
+/* Another thread may hold the lock for a moment. If this thread crashed while it holds the lock, there is
+ * nothing to wait for: false. */
+static bool take_lock_soon(void)
+{
+    for (int tries = 0; tries < 1000; tries++) {
+        if (TryAcquireSRWLockExclusive(&lock))
+            return true;
+        Sleep(1);
+    }
+    return false;
+}
+
 /* An access to an address without memory: did it belong to a block? The program crashes anyway. */
 static LONG CALLBACK explain_crash(EXCEPTION_POINTERS *exception)
 {
@@ -159,7 +171,7 @@ static LONG CALLBACK explain_crash(EXCEPTION_POINTERS *exception)
     const char *address = (const char *)record->ExceptionInformation[1]; /* NOLINT */
     const struct block *block = block_of(address);
     struct place place = near_last("memory");
-    if (block != NULL && TryAcquireSRWLockExclusive(&lock)) {
+    if (block != NULL && take_lock_soon()) {
         snprintf(text, sizeof text, "is used %s",
                  block->is_free ? "after it was freed by" : "beyond the end of the block from");
         broken(RULE_MEMORY, &place, text, block->is_free ? &block->freed : &block->made);
