@@ -5,7 +5,8 @@ struct event_record {
     struct event_record *next; /* in its chain of the table */
     HANDLE event;
     bool open;
-    bool shared; /* used by a thread other than the one that made it */
+    bool shared;  /* used by a thread other than the one that made it */
+    bool watched; /* in a way that does not come through end_wait */
     DWORD maker;
     struct place made, closed;
 };
@@ -42,6 +43,7 @@ static HANDLE made_event(const struct place *place, HANDLE event)
         }
         record->open = true;
         record->shared = false;
+        record->watched = false;
         record->maker = GetCurrentThreadId();
         record->made = *place;
         release_lock();
@@ -76,7 +78,8 @@ static bool close_event(const struct place *place, HANDLE event)
         may_close = false;
     } else if (record != NULL && record->open) {
         for (const struct wait *wait = waits; wait != NULL; wait = wait->next) {
-            for (DWORD i = 0; i < wait->count; i++) {
+            /* A wait of this thread is over: a routine that it has called closes the event. */
+            for (DWORD i = 0; i < wait->count && wait->thread != this_thread_with_lock(); i++) {
                 if (wait->handles[i] == event)
                     broken(RULE_WAIT, place,
                            "closes an event that another thread is waiting for in", &wait->place);
@@ -153,7 +156,13 @@ static void begin_wait(struct wait *wait, const struct place *place, DWORD count
         use_event(place, handles[i]);
     thread->alertable_waits += alertable != 0;
     thread->inside_alertable += alertable != 0;
-    *wait = (struct wait){waits, thread, handles, too_many ? 0 : count, alertable != 0, *place};
+    wait->next = waits;
+    wait->thread = thread;
+    wait->count = too_many ? 0 : count;
+    wait->alertable = alertable != 0;
+    wait->place = *place;
+    for (DWORD i = 0; i < wait->count; i++)
+        wait->handles[i] = handles[i];
     waits = wait;
     release_lock();
 }
@@ -235,6 +244,34 @@ DWORD verifier_SleepEx(VERIFIER_AT, DWORD milliseconds, BOOL alertable)
     thread->inside_alertable--;
     release_lock();
     return result;
+}
+
+/* The program will learn of this event from a wait that is not its own, or that is not known
+ * here. */
+void verifier_watch(HANDLE event)
+{
+    take_lock();
+    struct event_record *record = find_event(event);
+    if (record != NULL)
+        record->watched = true;
+    learn_from_event(event);
+    release_lock();
+}
+
+BOOL verifier_RegisterWaitForSingleObject(VERIFIER_AT, HANDLE *wait, HANDLE handle,
+                                          WAITORTIMERCALLBACK function, void *context,
+                                          ULONG milliseconds, ULONG flags)
+{
+    at("RegisterWaitForSingleObject", file, line);
+    verifier_watch(handle);
+    return RegisterWaitForSingleObject(wait, handle, function, context, milliseconds, flags);
+}
+
+void verifier_SetThreadpoolWait(VERIFIER_AT, TP_WAIT *wait, HANDLE handle, FILETIME *timeout)
+{
+    at("SetThreadpoolWait", file, line);
+    verifier_watch(handle);
+    SetThreadpoolWait(wait, handle, timeout);
 }
 
 /* ---- network events ------------------------------------------------------------------------ */

@@ -31,7 +31,7 @@ static size_t next_page;
 
 static bool overlaps(const void *one, size_t one_size, const void *other, size_t other_size)
 {
-    return (const char *)one < (const char *)other + other_size &&
+    return one_size > 0 && other_size > 0 && (const char *)one < (const char *)other + other_size &&
            (const char *)other < (const char *)one + one_size;
 }
 
@@ -148,8 +148,8 @@ static bool is_beyond_memory(const struct place *place, const void *bytes, size_
     return true;
 }
 
-/* Another thread may hold the lock for a moment. If this thread crashed while it holds the lock, there is
- * nothing to wait for: false. */
+/* Another thread may hold the lock for a moment. If this thread crashed while it holds the lock,
+ * there is nothing to wait for: false. */
 static bool take_lock_soon(void)
 {
     for (int tries = 0; tries < 1000; tries++) {

@@ -42,7 +42,7 @@ struct operation {
 
     WSABUF buffers[MOST_BUFFERS]; /* the program's */
     DWORD buffer_count;
-    char *bytes; /* the verifier's copy */
+    char *bytes; /* the verifier's copy; RECEIVE: behind it, what the buffers had before */
     size_t size, capacity;
     bool buffer_gone;
 
@@ -241,10 +241,11 @@ static bool is_filled(const WSABUF *buffer)
     return true;
 }
 
-/* The buffers must be as they were when the operation began. Those of a receive are filled now. */
+/* The buffers must be as they were when the operation began. Those of a receive get what has
+ * come; behind that they become what they were before. */
 static void complete_buffers(struct operation *operation)
 {
-    const char *bytes = operation->bytes;
+    const char *bytes = operation->bytes, *before = operation->bytes + operation->size;
     size_t left = operation->kind == RECEIVE ? operation->transferred : operation->size;
     bool is_received = operation->kind == RECEIVE || operation->kind == ACCEPT;
     bool changed = false;
@@ -264,8 +265,11 @@ static void complete_buffers(struct operation *operation)
             changed = changed || memcmp(buffer->buf, bytes, part) != 0;
         else if (operation->kind == RECEIVE)
             changed = changed || !is_filled(buffer);
+        if (operation->kind == RECEIVE)
+            memcpy(buffer->buf + part, before + part, buffer->len - part);
         if (is_received)
             memcpy(buffer->buf, bytes, part);
+        before += buffer->len;
         bytes += part;
         left -= part;
     }
@@ -310,6 +314,10 @@ static void after_accept(const struct operation *operation)
     if (record == NULL || operation->error != 0)
         return;
     record->needs_accept_context = true;
+    record->shut_down = false; /* it may have been used before: see DisconnectEx */
+    record->close_announced = false;
+    record->was_reset = false;
+    record->end_seen = false;
     if (listener != NULL)
         record->can_overlap = record->can_overlap && listener->can_overlap;
 }
@@ -359,6 +367,7 @@ static void complete(struct operation *operation, bool by_result)
     operation->stage = NOTIFIED;
     operation->notified_at = GetTickCount64();
     operation->alertable_waits = operation->thread->alertable_waits;
+    const struct event_record *event = find_event(operation->event);
     if (operation->event != NULL)
         SetEvent(operation->event);
     if (operation->routine != NULL) {
@@ -374,7 +383,7 @@ static void complete(struct operation *operation, bool by_result)
     } else if (operation->port != NULL && !operation->no_packet && !skips) {
         PostQueuedCompletionStatus(operation->port, operation->transferred, operation->key,
                                    &operation->real);
-    } else if (by_result || operation->overlapped == NULL) {
+    } else if (by_result || operation->overlapped == NULL || (event != NULL && event->watched)) {
         put_at_rest(operation, AT_REST);
     }
     WakeAllConditionVariable(&completed);
@@ -455,14 +464,16 @@ static void compare_with_others(const struct operation *operation)
     }
 }
 
-/* A textbook mistake: after an echo WSABUF.len is still the length of what was echoed. */
+/* A textbook mistake: after an echo WSABUF.len is still the length of what was echoed. (A
+ * program that wants the rest of its bytes may also ask for so many.) */
 static void check_length_again(struct socket_record *record, const struct operation *operation)
 {
     const WSABUF *buffer = &operation->buffers[0];
     if (operation->buffer_count != 1)
         return;
     if (buffer->buf == record->last_buffer && buffer->len == record->last_received &&
-        buffer->len < record->last_asked)
+        buffer->len < record->last_asked &&
+        buffer->len != record->last_asked - record->last_received)
         broken(RULE_LENGTH_AGAIN, &operation->place,
                "asks only for as many bytes as the last receive gave: was WSABUF.len set again?",
                NULL);
@@ -471,9 +482,9 @@ static void check_length_again(struct socket_record *record, const struct operat
     record->last_received = 0;
 }
 
-static void gather(struct operation *operation)
+/* Copies the program's buffers. */
+static void gather(const struct operation *operation, char *to)
 {
-    char *to = operation->bytes;
     for (DWORD i = 0; i < operation->buffer_count; i++) {
         memcpy(to, operation->buffers[i].buf, operation->buffers[i].len);
         to += operation->buffers[i].len;
@@ -540,18 +551,20 @@ static struct operation *begin(const struct place *place, enum operation_kind ki
     for (DWORD i = 0; i < count; i++)
         operation->buffers[i] = buffers[i];
     operation->size = size;
-    if (operation->capacity < size) {
+    size_t needed = kind == RECEIVE ? 2 * size : size;
+    if (operation->capacity < needed) {
         if (operation->bytes != NULL)
             HeapFree(GetProcessHeap(), 0, operation->bytes);
-        operation->bytes = own_memory(size);
-        operation->capacity = size;
+        operation->bytes = own_memory(needed);
+        operation->capacity = needed;
     }
     memset(&operation->real, 0, sizeof operation->real);
     compare_with_others(operation);
     if (kind == SEND)
-        gather(operation);
+        gather(operation, operation->bytes);
     if (kind == RECEIVE) {
         check_length_again(record, operation);
+        gather(operation, operation->bytes + size);
         for (DWORD i = 0; i < count; i++)
             memset(buffers[i].buf, FILLED_WITH, buffers[i].len);
     }
@@ -584,6 +597,9 @@ static int returned(struct operation *operation, int error)
     else if (error != WSA_IO_PENDING) {
         if (operation->overlapped != NULL)
             operation->overlapped->Internal = STATUS_IS_FAILED;
+        operation->transferred = 0;
+        if (operation->kind == RECEIVE)
+            complete_buffers(operation);
         operation->winsock_error = error;
         operation->error = (DWORD)error;
         put_at_rest(operation, FAILED_NOW);
@@ -619,11 +635,11 @@ static void check_byte_count(const struct place *place, const DWORD *bytes)
                NULL);
 }
 
-/* Makes the system complete the operations of this socket at our port. False: it has another one.
- * Call it with the lock. */
+/* Makes the system complete the operations of this socket at our port. False: it has another
+ * one, or is not a stream, which is left to Winsock. Call it with the lock. */
 static bool take_over(struct socket_record *record)
 {
-    if (record->is_ours || record->is_foreign)
+    if (!record->is_stream || record->is_ours || record->is_foreign)
         return record->is_ours;
     HANDLE handle = (HANDLE)record->socket;
     record->is_ours =
@@ -645,6 +661,21 @@ static bool take_over_call(const struct place *place, struct socket_record *reco
     return take_over(record);
 }
 
+/* Winsock has carried out an overlapped call with the program's OVERLAPPED. If that completed
+ * immediately, no packet has come to our port (see take_over): then the program's is sent here. */
+static int passed(const struct socket_record *record, OVERLAPPED *overlapped, int result)
+{
+    int error = WSAGetLastError();
+
+    if (result == 0 && overlapped != NULL && record != NULL && record->is_ours &&
+        record->port != NULL && !(record->modes & FILE_SKIP_COMPLETION_PORT_ON_SUCCESS) &&
+        !((ULONG_PTR)overlapped->hEvent & 1))
+        PostQueuedCompletionStatus(record->port, (DWORD)overlapped->InternalHigh, record->key,
+                                   overlapped);
+    WSASetLastError(error);
+    return result;
+}
+
 /* ---- receive and send ---------------------------------------------------------------------- */
 
 static bool lacks_flags(const struct place *place, const DWORD *flags)
@@ -656,16 +687,22 @@ static bool lacks_flags(const struct place *place, const DWORD *flags)
     return true;
 }
 
-/* Without an OVERLAPPED it is the same as recv. */
+/* Without an OVERLAPPED it is the same as recv. Bytes that were read ahead are given into the
+ * first of several buffers: a receive may give fewer than have arrived. */
 static int receive_now(const struct place *place, SOCKET socket, WSABUF *buffers, DWORD count,
                        DWORD *bytes, DWORD *flags)
 {
-    if (count != 1) {
-        take_lock();
-        use_socket(place, socket);
-        release_lock();
-        return WSARecv(socket, buffers, count, bytes, flags, NULL, NULL);
+    while (count > 1 && buffers->len == 0) {
+        buffers++;
+        count--;
     }
+    take_lock();
+    const struct socket_record *record = use_socket(place, socket);
+    bool is_ahead =
+        record != NULL && (record->end_seen || record->ahead_size > record->ahead_taken);
+    release_lock();
+    if (count != 1 && !is_ahead)
+        return WSARecv(socket, buffers, count, bytes, flags, NULL, NULL);
     int result = receive_bytes(place, socket, buffers->buf, (int)buffers->len, (int)*flags);
     if (result == SOCKET_ERROR)
         return SOCKET_ERROR;
@@ -694,14 +731,16 @@ static int receive_overlapped(const struct place *place, SOCKET socket, WSABUF *
     if (operation != NULL) {
         own.buf = operation->bytes;
         own.len = (ULONG)operation->size;
-        if (own.len > 1 && chance(PIECES, record->number, operation->nth, 3))
+        if (own.len > 1 && may_be_cut(record, (int)*flags) &&
+            chance(PIECES, record->number, operation->nth, 3))
             own.len = (ULONG)piece_of(record, operation->nth + 1, (int)own.len);
-        was_ahead =
-            own.len > 0 && receive_from_ahead(record, own.buf, (int)own.len, 0, &read_ahead);
+        was_ahead = own.len > 0 &&
+                    receive_from_ahead(record, own.buf, (int)own.len, (int)*flags, &read_ahead);
     }
     release_lock();
     if (!ours)
-        return WSARecv(socket, buffers, count, bytes, flags, overlapped, routine);
+        return passed(record, overlapped,
+                      WSARecv(socket, buffers, count, bytes, flags, overlapped, routine));
     if (operation == NULL)
         return SOCKET_ERROR;
     int error = 0;
@@ -717,16 +756,38 @@ static int receive_overlapped(const struct place *place, SOCKET socket, WSABUF *
     return error == 0 ? 0 : SOCKET_ERROR;
 }
 
+static int receive(const struct place *place, SOCKET socket, WSABUF *buffers, DWORD count,
+                   DWORD *bytes, DWORD *flags, WSAOVERLAPPED *overlapped,
+                   LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    if (lacks_flags(place, flags))
+        return SOCKET_ERROR;
+    if (overlapped == NULL)
+        return receive_now(place, socket, buffers, count, bytes, flags);
+    return receive_overlapped(place, socket, buffers, count, bytes, flags, overlapped, routine);
+}
+
 int verifier_WSARecv(VERIFIER_AT, SOCKET socket, WSABUF *buffers, DWORD count, DWORD *bytes,
                      DWORD *flags, WSAOVERLAPPED *overlapped,
                      LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
     struct place place = at("WSARecv", file, line);
-    if (lacks_flags(&place, flags))
-        return SOCKET_ERROR;
-    if (overlapped == NULL)
-        return receive_now(&place, socket, buffers, count, bytes, flags);
-    return receive_overlapped(&place, socket, buffers, count, bytes, flags, overlapped, routine);
+    return receive(&place, socket, buffers, count, bytes, flags, overlapped, routine);
+}
+
+int verifier_WSARecvFrom(VERIFIER_AT, SOCKET socket, WSABUF *buffers, DWORD count, DWORD *bytes,
+                         DWORD *flags, struct sockaddr *from, int *from_length,
+                         WSAOVERLAPPED *overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    struct place place = at("WSARecvFrom", file, line);
+
+    if (is_stream(socket))
+        return receive(&place, socket, buffers, count, bytes, flags, overlapped, routine);
+    take_lock();
+    use_socket(&place, socket);
+    release_lock();
+    return WSARecvFrom(socket, buffers, count, bytes, flags, from, from_length, overlapped,
+                       routine);
 }
 
 static int send_overlapped(const struct place *place, SOCKET socket, WSABUF *buffers, DWORD count,
@@ -752,7 +813,8 @@ static int send_overlapped(const struct place *place, SOCKET socket, WSABUF *buf
     }
     release_lock();
     if (!ours)
-        return WSASend(socket, buffers, count, bytes, flags, overlapped, routine);
+        return passed(record, overlapped,
+                      WSASend(socket, buffers, count, bytes, flags, overlapped, routine));
     if (operation == NULL)
         return SOCKET_ERROR;
     int result = WSASend(socket, &own, 1, NULL, flags, &operation->real, NULL);
@@ -762,24 +824,44 @@ static int send_overlapped(const struct place *place, SOCKET socket, WSABUF *buf
     return error == 0 ? 0 : SOCKET_ERROR;
 }
 
+static int send_buffers(const struct place *place, SOCKET socket, WSABUF *buffers, DWORD count,
+                        DWORD *bytes, DWORD flags, WSAOVERLAPPED *overlapped,
+                        LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    if (overlapped != NULL)
+        return send_overlapped(place, socket, buffers, count, bytes, flags, overlapped, routine);
+    if (count != 1) {
+        take_lock();
+        use_socket(place, socket);
+        release_lock();
+        return WSASend(socket, buffers, count, bytes, flags, NULL, NULL);
+    }
+    int result = send_bytes(place, socket, buffers->buf, (int)buffers->len, (int)flags);
+    if (result != SOCKET_ERROR && bytes != NULL)
+        *bytes = (DWORD)result;
+    return result == SOCKET_ERROR ? SOCKET_ERROR : 0;
+}
+
 int verifier_WSASend(VERIFIER_AT, SOCKET socket, WSABUF *buffers, DWORD count, DWORD *bytes,
                      DWORD flags, WSAOVERLAPPED *overlapped,
                      LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
     struct place place = at("WSASend", file, line);
+    return send_buffers(&place, socket, buffers, count, bytes, flags, overlapped, routine);
+}
 
-    if (overlapped != NULL)
-        return send_overlapped(&place, socket, buffers, count, bytes, flags, overlapped, routine);
-    if (count != 1) {
-        take_lock();
-        use_socket(&place, socket);
-        release_lock();
-        return WSASend(socket, buffers, count, bytes, flags, NULL, NULL);
-    }
-    int result = send_bytes(&place, socket, buffers->buf, (int)buffers->len, (int)flags);
-    if (result != SOCKET_ERROR && bytes != NULL)
-        *bytes = (DWORD)result;
-    return result == SOCKET_ERROR ? SOCKET_ERROR : 0;
+int verifier_WSASendTo(VERIFIER_AT, SOCKET socket, WSABUF *buffers, DWORD count, DWORD *bytes,
+                       DWORD flags, const struct sockaddr *to, int to_length,
+                       WSAOVERLAPPED *overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    struct place place = at("WSASendTo", file, line);
+
+    if (is_stream(socket))
+        return send_buffers(&place, socket, buffers, count, bytes, flags, overlapped, routine);
+    take_lock();
+    use_socket(&place, socket);
+    release_lock();
+    return WSASendTo(socket, buffers, count, bytes, flags, to, to_length, overlapped, routine);
 }
 
 static bool is_socket(HANDLE handle)
@@ -818,10 +900,12 @@ BOOL verifier_WriteFile(VERIFIER_AT, HANDLE handle, const void *bytes, DWORD len
     return send_overlapped(&place, (SOCKET)handle, &buffer, 1, NULL, 0, overlapped, NULL) == 0;
 }
 
-/* ---- AcceptEx and ConnectEx ---------------------------------------------------------------- */
+/* ---- AcceptEx, ConnectEx, DisconnectEx and TransmitFile ------------------------------------- */
 
 static LPFN_ACCEPTEX real_accept_ex;
 static LPFN_CONNECTEX real_connect_ex;
+static LPFN_DISCONNECTEX real_disconnect_ex;
+static LPFN_TRANSMITFILE real_transmit_file;
 
 static void find_function(SOCKET socket, GUID guid, void *function, DWORD size)
 {
@@ -931,7 +1015,7 @@ static BOOL PASCAL connect_ex(SOCKET socket, const struct sockaddr *address, int
     if (ours)
         operation = begin(&place, CONNECT, record, overlapped, NULL, &first, size != 0);
     if (operation != NULL)
-        gather(operation);
+        gather(operation, operation->bytes);
     release_lock();
     if (!ours)
         return real_connect_ex(socket, address, length, bytes, size, sent, overlapped);
@@ -943,29 +1027,87 @@ static BOOL PASCAL connect_ex(SOCKET socket, const struct sockaddr *address, int
     return returned(operation, error) == 0;
 }
 
+/* The last two are left to Winsock. */
+static BOOL PASCAL disconnect_ex(SOCKET socket, OVERLAPPED *overlapped, DWORD flags, DWORD reserved)
+{
+    struct place place = near_last("DisconnectEx");
+
+    take_lock();
+    struct socket_record *record = use_socket(&place, socket);
+    if (record != NULL)
+        record->shut_down = true;
+    release_lock();
+    BOOL succeeded = real_disconnect_ex(socket, overlapped, flags, reserved);
+    return passed(record, overlapped, succeeded ? 0 : SOCKET_ERROR) == 0;
+}
+
+static BOOL transmit(const struct place *place, SOCKET socket, HANDLE from, DWORD length,
+                     DWORD each, OVERLAPPED *overlapped, TRANSMIT_FILE_BUFFERS *around, DWORD flags)
+{
+    GUID guid = WSAID_TRANSMITFILE;
+
+    if (!may_begin(place))
+        return FALSE;
+    take_lock();
+    const struct socket_record *record = use_socket(place, socket);
+    release_lock();
+    if (real_transmit_file == NULL)
+        find_function(socket, guid, &real_transmit_file, sizeof real_transmit_file);
+    if (real_transmit_file == NULL)
+        return FALSE;
+    BOOL succeeded = real_transmit_file(socket, from, length, each, overlapped, around, flags);
+    return passed(record, overlapped, succeeded ? 0 : SOCKET_ERROR) == 0;
+}
+
+static BOOL PASCAL transmit_file(SOCKET socket, HANDLE from, DWORD length, DWORD each,
+                                 OVERLAPPED *overlapped, TRANSMIT_FILE_BUFFERS *around, DWORD flags)
+{
+    struct place place = near_last("TransmitFile");
+    return transmit(&place, socket, from, length, each, overlapped, around, flags);
+}
+
+BOOL verifier_TransmitFile(VERIFIER_AT, SOCKET socket, HANDLE from, DWORD length, DWORD each,
+                           OVERLAPPED *overlapped, TRANSMIT_FILE_BUFFERS *around, DWORD flags)
+{
+    struct place place = at("TransmitFile", file, line);
+    return transmit(&place, socket, from, length, each, overlapped, around, flags);
+}
+
+/* Puts the address of ours in place of the real function's, if it is the one of this GUID. */
+static void replace_function(const void *asked, GUID guid, void *address, void *real,
+                             const void *ours)
+{
+    if (memcmp(asked, &guid, sizeof guid) != 0)
+        return;
+    memcpy(real, address, sizeof real_accept_ex);
+    memcpy(address, ours, sizeof real_accept_ex);
+}
+
 int verifier_WSAIoctl(VERIFIER_AT, SOCKET socket, DWORD command, void *in, DWORD in_size, void *out,
                       DWORD out_size, DWORD *bytes, WSAOVERLAPPED *overlapped,
                       LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
-    static const GUID accept_ex_id = WSAID_ACCEPTEX, connect_ex_id = WSAID_CONNECTEX;
+    static const GUID accept_id = WSAID_ACCEPTEX, connect_id = WSAID_CONNECTEX;
+    static const GUID disconnect_id = WSAID_DISCONNECTEX, transmit_id = WSAID_TRANSMITFILE;
+    static const LPFN_ACCEPTEX our_accept = accept_ex;
+    static const LPFN_CONNECTEX our_connect = connect_ex;
+    static const LPFN_DISCONNECTEX our_disconnect = disconnect_ex;
+    static const LPFN_TRANSMITFILE our_transmit = transmit_file;
     struct place place = at("WSAIoctl", file, line);
 
     take_lock();
-    use_socket(&place, socket);
+    struct socket_record *record = use_socket(&place, socket);
     release_lock();
     int result = WSAIoctl(socket, command, in, in_size, out, out_size, bytes, overlapped, routine);
+    if (result == 0 && record != NULL && command == FIONBIO && in_size >= sizeof(u_long))
+        record->non_blocking = *(const u_long *)in != 0;
     if (result != 0 || command != SIO_GET_EXTENSION_FUNCTION_POINTER || in_size != sizeof(GUID) ||
         out_size < sizeof real_accept_ex)
         return result;
-    if (memcmp(in, &accept_ex_id, sizeof accept_ex_id) == 0) {
-        LPFN_ACCEPTEX ours = accept_ex;
-        memcpy(&real_accept_ex, out, sizeof real_accept_ex);
-        memcpy(out, &ours, sizeof ours);
-    } else if (memcmp(in, &connect_ex_id, sizeof connect_ex_id) == 0) {
-        LPFN_CONNECTEX ours = connect_ex;
-        memcpy(&real_connect_ex, out, sizeof real_connect_ex);
-        memcpy(out, &ours, sizeof ours);
-    }
+    replace_function(in, accept_id, out, &real_accept_ex, &our_accept);
+    replace_function(in, connect_id, out, &real_connect_ex, &our_connect);
+    replace_function(in, disconnect_id, out, &real_disconnect_ex, &our_disconnect);
+    replace_function(in, transmit_id, out, &real_transmit_file, &our_transmit);
     return 0;
 }
 
@@ -979,10 +1121,12 @@ static void learn_from_question(struct operation *operation)
         put_at_rest(operation, AT_REST);
 }
 
-/* Waits for the end if asked to. False: it has not come. Call it with the lock. */
-static bool has_ended(const struct place *place, const struct operation *operation, BOOL wait)
+/* Waits for the end if asked to. False: it has not come. Call it with the lock. Of the two
+ * functions only Winsock's demands an event; the other one may wait for the handle. */
+static bool has_ended(const struct place *place, const struct operation *operation, BOOL wait,
+                      bool for_winsock)
 {
-    if (wait && in_progress(operation) && operation->event == NULL)
+    if (wait && for_winsock && in_progress(operation) && operation->event == NULL)
         broken(RULE_RESULT, place,
                "is asked to wait, but the OVERLAPPED has no event; the operation was begun by",
                &operation->place);
@@ -1001,7 +1145,7 @@ static bool result_of(const struct place *place, OVERLAPPED *overlapped, DWORD *
     if (known && operation->stage == FAILED_NOW)
         broken(RULE_FAILED_AT_ONCE, place,
                "asks for the result of an operation that failed immediately in", &operation->place);
-    if (known && !has_ended(place, operation, wait)) {
+    if (known && !has_ended(place, operation, wait, for_winsock)) {
         *error = WSA_IO_INCOMPLETE;
     } else if (known) {
         *error = for_winsock ? operation->winsock_error : (int)operation->error;

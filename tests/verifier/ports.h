@@ -35,12 +35,13 @@ HANDLE verifier_CreateIoCompletionPort(VERIFIER_AT, HANDLE handle, HANDLE port, 
 {
     struct place place = at("CreateIoCompletionPort", file, line);
     HANDLE result = port;
+    struct port_record *record = NULL; /* of a new port */
 
     take_lock();
     if (port == NULL) {
         result = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, threads);
         if (result != NULL) {
-            struct port_record *record = own_memory(sizeof *record);
+            record = own_memory(sizeof *record);
             *record = (struct port_record){ports, result, true, place};
             ports = record;
         }
@@ -59,7 +60,17 @@ HANDLE verifier_CreateIoCompletionPort(VERIFIER_AT, HANDLE handle, HANDLE port, 
     release_lock();
     if (handle == INVALID_HANDLE_VALUE || is_ours)
         return result;
-    return CreateIoCompletionPort(handle, result, key, threads);
+    if (CreateIoCompletionPort(handle, result, key, threads) != NULL)
+        return result;
+    if (record != NULL) { /* a call that fails makes no port either */
+        DWORD error = GetLastError();
+        take_lock();
+        record->open = false;
+        release_lock();
+        CloseHandle(result);
+        SetLastError(error);
+    }
+    return NULL;
 }
 
 /* A packet for the program. Returns what GetQueuedCompletionStatus does: whether it succeeded. */
@@ -82,6 +93,44 @@ static BOOL take_packet(DWORD *bytes, ULONG_PTR *key, OVERLAPPED **overlapped, U
     return error == 0;
 }
 
+/* The packets of failed operations that were left to Winsock: see pass_on. */
+struct failed_packet {
+    struct failed_packet *next;
+    const OVERLAPPED *overlapped;
+    DWORD error;
+};
+
+static struct failed_packet *failed_packets;
+
+static void keep_failed_packet(const OVERLAPPED *overlapped, DWORD error)
+{
+    struct failed_packet *packet = own_memory(sizeof *packet);
+
+    take_lock();
+    *packet = (struct failed_packet){failed_packets, overlapped, error};
+    failed_packets = packet;
+    release_lock();
+}
+
+/* The error of a packet that is not ours; 0: it is of a success, or posted by the program. */
+static DWORD error_of_packet(const OVERLAPPED *overlapped)
+{
+    DWORD error = 0;
+
+    take_lock();
+    for (struct failed_packet **link = &failed_packets; *link != NULL; link = &(*link)->next) {
+        struct failed_packet *packet = *link;
+        if (packet->overlapped != overlapped)
+            continue;
+        error = packet->error;
+        *link = packet->next;
+        HeapFree(GetProcessHeap(), 0, packet);
+        break;
+    }
+    release_lock();
+    return error;
+}
+
 BOOL verifier_GetQueuedCompletionStatus(VERIFIER_AT, HANDLE port, DWORD *bytes, ULONG_PTR *key,
                                         OVERLAPPED **overlapped, DWORD milliseconds)
 {
@@ -90,9 +139,13 @@ BOOL verifier_GetQueuedCompletionStatus(VERIFIER_AT, HANDLE port, DWORD *bytes, 
     this_thread()->takes_packet = true;
     BOOL succeeded = GetQueuedCompletionStatus(port, bytes, key, overlapped, milliseconds);
     this_thread()->takes_packet = false;
-    if (*overlapped == NULL || !is_operation(*overlapped))
+    if (*overlapped == NULL)
         return succeeded;
-    return take_packet(bytes, key, overlapped, &status);
+    if (is_operation(*overlapped))
+        return take_packet(bytes, key, overlapped, &status);
+    DWORD error = succeeded ? error_of_packet(*overlapped) : GetLastError();
+    SetLastError(error);
+    return error == 0;
 }
 
 BOOL verifier_GetQueuedCompletionStatusEx(VERIFIER_AT, HANDLE port, OVERLAPPED_ENTRY *entries,
@@ -111,6 +164,8 @@ BOOL verifier_GetQueuedCompletionStatusEx(VERIFIER_AT, HANDLE port, OVERLAPPED_E
         if (entry->lpOverlapped != NULL && is_operation(entry->lpOverlapped))
             take_packet(&entry->dwNumberOfBytesTransferred, &entry->lpCompletionKey,
                         &entry->lpOverlapped, &entry->Internal);
+        else if (entry->lpOverlapped != NULL && error_of_packet(entry->lpOverlapped) != 0)
+            entry->Internal = STATUS_IS_FAILED;
     }
     return TRUE;
 }
@@ -125,8 +180,9 @@ BOOL verifier_SetFileCompletionNotificationModes(VERIFIER_AT, HANDLE handle, UCH
     struct socket_record *record = use_socket(&place, (SOCKET)handle);
     if (record != NULL)
         record->modes |= modes;
+    bool is_ours = record != NULL && record->is_ours;
     release_lock();
-    return TRUE;
+    return is_ours || SetFileCompletionNotificationModes(handle, modes);
 }
 
 BOOL verifier_CloseHandle(VERIFIER_AT, HANDLE handle)

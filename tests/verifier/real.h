@@ -23,6 +23,8 @@
 #undef connect
 #undef send
 #undef recv
+#undef sendto
+#undef recvfrom
 #undef shutdown
 #undef setsockopt
 #undef getsockopt
@@ -46,11 +48,17 @@
 #undef WaitForSingleObject
 #undef WaitForSingleObjectEx
 #undef SleepEx
+#undef SetThreadpoolWait
+#undef RegisterWaitForSingleObject
+#undef MsgWaitForMultipleObjects
 #undef WSARecv
 #undef WSASend
+#undef WSARecvFrom
+#undef WSASendTo
 #undef ReadFile
 #undef WriteFile
 #undef AcceptEx
+#undef TransmitFile
 #undef WSAGetOverlappedResult
 #undef GetOverlappedResult
 #undef CancelIo

@@ -57,7 +57,7 @@ struct thread {
 struct wait {
     struct wait *next;
     struct thread *thread;
-    const HANDLE *handles;
+    HANDLE handles[MAXIMUM_WAIT_OBJECTS]; /* a copy, because that of the program may change */
     DWORD count;
     bool alertable;
     struct place place;

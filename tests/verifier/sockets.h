@@ -7,13 +7,14 @@ struct socket_record {
     SOCKET socket;
     unsigned number; /* the first socket is 1 */
     bool open;
+    bool is_stream;   /* not of datagrams, which come and go whole */
     bool can_overlap; /* made with WSA_FLAG_OVERLAPPED */
     bool exclusive;
     bool bound;
     bool non_blocking;
     bool needs_accept_context;  /* accepted with AcceptEx, without SO_UPDATE_ACCEPT_CONTEXT */
     bool needs_connect_context; /* connected with ConnectEx, likewise */
-    bool stays_open;            /* a handler of Ctrl+C uses it, and may still be about to */
+    bool stays_open;            /* it need not be closed: see use_socket */
     struct place made, closed;
 
     /* Its events: see events.h. */
@@ -71,6 +72,17 @@ static struct socket_record *find_socket(SOCKET socket)
     return record;
 }
 
+/* SOCK_STREAM or another one; 0: it is not a socket. The thread's last error stays. */
+static int type_of(SOCKET socket)
+{
+    int type = 0, length = sizeof type, error = WSAGetLastError();
+
+    if (getsockopt(socket, SOL_SOCKET, SO_TYPE, (char *)&type, &length) == SOCKET_ERROR)
+        type = 0;
+    WSASetLastError(error);
+    return type;
+}
+
 /* A handle may be given out again: the record of the closed one is then reused. */
 static struct socket_record *add_socket(const struct place *place, SOCKET socket)
 {
@@ -89,6 +101,7 @@ static struct socket_record *add_socket(const struct place *place, SOCKET socket
     record->socket = socket;
     record->number = ++sockets_made;
     record->open = true;
+    record->is_stream = type_of(socket) == SOCK_STREAM;
     record->can_overlap = true;
     record->made = *place;
     return record;
@@ -98,7 +111,9 @@ static struct socket_record *add_socket(const struct place *place, SOCKET socket
 static bool check_started(const struct place *place);
 
 /* Looks the socket up for a call. NULL: there is none, or it is closed; the rule is then broken,
- * and the real call will fail. Call it with the lock. */
+ * and the real call will fail. Two may stay open: one that was made by a call that does not come
+ * through verifier.h, and one that a handler of Ctrl+C uses, and may still be about to. Call it
+ * with the lock. */
 static struct socket_record *use_socket(const struct place *place, SOCKET socket)
 {
     struct socket_record *record = find_socket(socket);
@@ -110,9 +125,13 @@ static struct socket_record *use_socket(const struct place *place, SOCKET socket
                NULL);
         return NULL;
     }
-    if (record == NULL) {
+    if (record == NULL && type_of(socket) == 0) {
         broken(RULE_UNKNOWN_SOCKET, place, "is given a number that is not a socket", NULL);
         return NULL;
+    }
+    if (record == NULL) {
+        record = add_socket(place, socket);
+        record->stays_open = true;
     }
     if (!record->open) {
         broken(RULE_CLOSED, place, "uses a socket that was closed by", &record->closed);
@@ -410,10 +429,10 @@ static int send_bytes(const struct place *place, SOCKET socket, const char *byte
             WSASetLastError(WSAEWOULDBLOCK);
             return SOCKET_ERROR;
         }
-        if (length > 1 && chance(REFUSALS, record->number, ~nth, 4))
+        if (length > 1 && record->is_stream && chance(REFUSALS, record->number, ~nth, 4))
             length = 1 + (int)(draw(REFUSALS, record->number, nth + 2) % (unsigned)length);
     }
-    enter_call(&call, place, socket, false, true);
+    enter_call(&call, place, socket, false, record != NULL && record->is_stream);
     release_lock();
     int result = send(socket, bytes, length, flags);
     int error = WSAGetLastError();
@@ -443,6 +462,12 @@ static int piece_of(const struct socket_record *record, unsigned nth, int length
                      (most < (unsigned)length ? most : (unsigned)length));
 }
 
+/* Whether a receive with these flags may give fewer bytes than have arrived. */
+static bool may_be_cut(const struct socket_record *record, int flags)
+{
+    return record->is_stream && !(flags & (MSG_PEEK | MSG_WAITALL | MSG_OOB));
+}
+
 static int receive_bytes(const struct place *place, SOCKET socket, char *bytes, int length,
                          int flags)
 {
@@ -456,14 +481,15 @@ static int receive_bytes(const struct place *place, SOCKET socket, char *bytes, 
     if (is_beyond_memory(place, bytes, (size_t)length))
         return failed_call(WSAEFAULT);
     check_blocking(place, record);
-    if (record != NULL && length > 1 && !(flags & (MSG_PEEK | MSG_WAITALL | MSG_OOB)) &&
+    if (record != NULL && length > 1 && may_be_cut(record, flags) &&
         chance(PIECES, record->number, record->receives++, 3))
         length = piece_of(record, record->receives, length);
     if (record != NULL && receive_from_ahead(record, bytes, length, flags, &result)) {
         release_lock();
         return result;
     }
-    enter_call(&call, place, socket, !(flags & MSG_PEEK), false);
+    enter_call(&call, place, socket, record != NULL && record->is_stream && !(flags & MSG_PEEK),
+               false);
     release_lock();
     result = recv(socket, bytes, length, flags);
     int error = WSAGetLastError();
@@ -481,6 +507,60 @@ int verifier_recv(VERIFIER_AT, SOCKET socket, char *bytes, int length, int flags
 {
     struct place place = at("recv", file, line);
     return receive_bytes(&place, socket, bytes, length, flags);
+}
+
+/* Whether the socket is of a stream, for which sendto is send, and recvfrom is recv. */
+static bool is_stream(SOCKET socket)
+{
+    take_lock();
+    const struct socket_record *record = find_socket(socket);
+    bool result = record == NULL || record->is_stream;
+    release_lock();
+    return result;
+}
+
+int verifier_sendto(VERIFIER_AT, SOCKET socket, const char *bytes, int length, int flags,
+                    const struct sockaddr *to, int to_length)
+{
+    struct place place = at("sendto", file, line);
+
+    if (is_stream(socket))
+        return send_bytes(&place, socket, bytes, length, flags);
+    if (is_negative(&place, length))
+        return SOCKET_ERROR;
+    take_lock();
+    const struct socket_record *record = use_socket(&place, socket);
+    if (is_beyond_memory(&place, bytes, (size_t)length))
+        return failed_call(WSAEFAULT);
+    check_blocking(&place, record);
+    release_lock();
+    return sendto(socket, bytes, length, flags, to, to_length);
+}
+
+int verifier_recvfrom(VERIFIER_AT, SOCKET socket, char *bytes, int length, int flags,
+                      struct sockaddr *from, int *from_length)
+{
+    struct place place = at("recvfrom", file, line);
+    struct call_inside call;
+
+    if (is_stream(socket))
+        return receive_bytes(&place, socket, bytes, length, flags);
+    if (is_negative(&place, length))
+        return SOCKET_ERROR;
+    take_lock();
+    const struct socket_record *record = use_socket(&place, socket);
+    if (is_beyond_memory(&place, bytes, (size_t)length))
+        return failed_call(WSAEFAULT);
+    check_blocking(&place, record);
+    enter_call(&call, &place, socket, false, false);
+    release_lock();
+    int result = recvfrom(socket, bytes, length, flags, from, from_length);
+    int error = WSAGetLastError();
+    take_lock();
+    leave_call(&call);
+    release_lock();
+    WSASetLastError(error);
+    return result;
 }
 
 /* ---- the rest ------------------------------------------------------------------------------ */

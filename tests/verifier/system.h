@@ -133,13 +133,16 @@ static void take_completion(struct operation *operation, BOOL succeeded, DWORD t
     release_lock();
 }
 
-/* A completion that is not ours comes from a call that verifier.h does not know: it goes to the
- * program's own port. */
-static void pass_on(ULONG_PTR key, DWORD transferred, OVERLAPPED *overlapped)
+/* A completion that is not ours comes from a call that was left to Winsock: it goes to the
+ * program's own port. Its error cannot go with it. */
+static void pass_on(ULONG_PTR key, DWORD transferred, OVERLAPPED *overlapped, DWORD error)
 {
     const struct socket_record *record = (const struct socket_record *)key;
-    if (record != NULL && record->port != NULL)
-        PostQueuedCompletionStatus(record->port, transferred, record->key, overlapped);
+    if (record == NULL || record->port == NULL)
+        return;
+    if (error != 0)
+        keep_failed_packet(overlapped, error);
+    PostQueuedCompletionStatus(record->port, transferred, record->key, overlapped);
 }
 
 static DWORD WINAPI run_system(void *nothing)
@@ -156,7 +159,7 @@ static DWORD WINAPI run_system(void *nothing)
         if (overlapped != NULL && is_operation(overlapped))
             take_completion((struct operation *)overlapped, succeeded, transferred);
         else if (overlapped != NULL)
-            pass_on(key, transferred, overlapped);
+            pass_on(key, transferred, overlapped, succeeded ? 0 : GetLastError());
         take_lock();
         ULONGLONG now = GetTickCount64();
         give_due_events(now);

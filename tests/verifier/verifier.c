@@ -126,12 +126,15 @@ int verifier_WSACleanup(VERIFIER_AT)
     return WSACleanup();
 }
 
-/* The program ends in order. Returns its exit status. */
-static int end_verifier(int status)
+static int exit_status = -1; /* of main, or the one that exit was given */
+
+/* The program ends in order. Called by exit after all that the program has registered with
+ * atexit. */
+static void end_verifier(void)
 {
     char line[100];
 
-    if (status == 0) {
+    if (exit_status == 0) {
         take_lock();
         say_what_is_in_progress();
         say_which_sockets_are_open();
@@ -141,17 +144,21 @@ static int end_verifier(int status)
         release_lock();
     }
     if (rules_broken == 0)
-        return status;
+        return;
     snprintf(line, sizeof line, "verifier: %d %s broken\r\n", rules_broken,
              rules_broken == 1 ? "rule" : "rules");
     say(line);
-    return status == 0 ? 3 : status;
+    if (exit_status == 0) {
+        fflush(NULL); /* what exit would do after this */
+        _exit(3);
+    }
 }
 
 void verifier_exit(VERIFIER_AT, int status)
 {
     at("exit", file, line);
-    exit(end_verifier(status));
+    exit_status = status;
+    exit(status);
 }
 
 static void start_verifier(void)
@@ -161,6 +168,7 @@ static void start_verifier(void)
     choose_kinds();
     start_memory();
     AddVectoredExceptionHandler(1, explain_crash);
+    atexit(end_verifier);
     system_port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
     HANDLE thread = CreateThread(NULL, 0, run_system, NULL, 0, NULL);
     if (system_port == NULL || thread == NULL) {
@@ -173,9 +181,10 @@ static void start_verifier(void)
 /* The program's main, under its new name: whatever its type is, the arguments do no harm. */
 int verified_main();
 
-int main(int argc, char **argv)
+int main(int argc, char **argv, char **environment)
 {
     start_verifier();
     this_thread()->made_by_program = true;
-    return end_verifier(verified_main(argc, argv));
+    exit_status = verified_main(argc, argv, environment);
+    return exit_status;
 }

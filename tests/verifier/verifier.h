@@ -23,7 +23,11 @@
  *
  * Windows' headers are included here, so the macros that they look at (UNICODE, for example) must
  * be on the command line, not in the source. FD_SETSIZE may be in either. A program begins with
- * main.
+ * main. A structure's member cannot be called as a function if it has the name of one of these.
+ *
+ * Datagrams, DisconnectEx and TransmitFile are left to Winsock. What verifier.h does not know
+ * cannot be used on a stream that belongs to a port, or has had an overlapped operation:
+ * TransmitPackets, WSASendMsg, WSARecvMsg, GetOverlappedResultEx, the ports of thread pools.
  */
 #ifndef VERIFIER_H
 #define VERIFIER_H
@@ -109,6 +113,10 @@ SOCKET verifier_WSAAccept(VERIFIER_AT, SOCKET socket, struct sockaddr *address, 
 int verifier_connect(VERIFIER_AT, SOCKET socket, const struct sockaddr *address, int length);
 int verifier_send(VERIFIER_AT, SOCKET socket, const char *bytes, int length, int flags);
 int verifier_recv(VERIFIER_AT, SOCKET socket, char *bytes, int length, int flags);
+int verifier_sendto(VERIFIER_AT, SOCKET socket, const char *bytes, int length, int flags,
+                    const struct sockaddr *to, int to_length);
+int verifier_recvfrom(VERIFIER_AT, SOCKET socket, char *bytes, int length, int flags,
+                      struct sockaddr *from, int *from_length);
 int verifier_shutdown(VERIFIER_AT, SOCKET socket, int how);
 int verifier_setsockopt(VERIFIER_AT, SOCKET socket, int level, int option, const char *value,
                         int length);
@@ -147,6 +155,21 @@ DWORD verifier_WaitForSingleObject(VERIFIER_AT, HANDLE handle, DWORD millisecond
 DWORD verifier_WaitForSingleObjectEx(VERIFIER_AT, HANDLE handle, DWORD milliseconds,
                                      BOOL alertable);
 DWORD verifier_SleepEx(VERIFIER_AT, DWORD milliseconds, BOOL alertable);
+BOOL verifier_RegisterWaitForSingleObject(VERIFIER_AT, HANDLE *wait, HANDLE handle,
+                                          WAITORTIMERCALLBACK function, void *context,
+                                          ULONG milliseconds, ULONG flags);
+void verifier_SetThreadpoolWait(VERIFIER_AT, TP_WAIT *wait, HANDLE handle, FILETIME *timeout);
+void verifier_watch(HANDLE event);
+
+#ifndef NOUSER
+static inline DWORD verifier_MsgWaitForMultipleObjects(DWORD count, const HANDLE *handles, BOOL all,
+                                                       DWORD milliseconds, DWORD messages)
+{
+    for (DWORD i = 0; i < count; i++)
+        verifier_watch(handles[i]);
+    return MsgWaitForMultipleObjects(count, handles, all, milliseconds, messages);
+}
+#endif
 
 /* ---- overlapped operations ----------------------------------------------------------------- */
 
@@ -156,6 +179,12 @@ int verifier_WSARecv(VERIFIER_AT, SOCKET socket, WSABUF *buffers, DWORD count, D
 int verifier_WSASend(VERIFIER_AT, SOCKET socket, WSABUF *buffers, DWORD count, DWORD *bytes,
                      DWORD flags, WSAOVERLAPPED *overlapped,
                      LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
+int verifier_WSARecvFrom(VERIFIER_AT, SOCKET socket, WSABUF *buffers, DWORD count, DWORD *bytes,
+                         DWORD *flags, struct sockaddr *from, int *from_length,
+                         WSAOVERLAPPED *overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
+int verifier_WSASendTo(VERIFIER_AT, SOCKET socket, WSABUF *buffers, DWORD count, DWORD *bytes,
+                       DWORD flags, const struct sockaddr *to, int to_length,
+                       WSAOVERLAPPED *overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
 BOOL verifier_ReadFile(VERIFIER_AT, HANDLE handle, void *bytes, DWORD length, DWORD *done,
                        OVERLAPPED *overlapped);
 BOOL verifier_WriteFile(VERIFIER_AT, HANDLE handle, const void *bytes, DWORD length, DWORD *done,
@@ -163,6 +192,8 @@ BOOL verifier_WriteFile(VERIFIER_AT, HANDLE handle, const void *bytes, DWORD len
 BOOL verifier_AcceptEx(VERIFIER_AT, SOCKET listener, SOCKET accepted, void *buffer,
                        DWORD data_length, DWORD local_length, DWORD remote_length, DWORD *bytes,
                        OVERLAPPED *overlapped);
+BOOL verifier_TransmitFile(VERIFIER_AT, SOCKET socket, HANDLE from, DWORD length, DWORD each,
+                           OVERLAPPED *overlapped, TRANSMIT_FILE_BUFFERS *around, DWORD flags);
 BOOL verifier_WSAGetOverlappedResult(VERIFIER_AT, SOCKET socket, WSAOVERLAPPED *overlapped,
                                      DWORD *bytes, BOOL wait, DWORD *flags);
 BOOL verifier_GetOverlappedResult(VERIFIER_AT, HANDLE handle, OVERLAPPED *overlapped, DWORD *bytes,
@@ -221,6 +252,8 @@ BOOL verifier_SetConsoleCtrlHandler(VERIFIER_AT, PHANDLER_ROUTINE handler, BOOL 
 #define connect(...)     verifier_connect(VERIFIER_PLACE, __VA_ARGS__)
 #define send(...)        verifier_send(VERIFIER_PLACE, __VA_ARGS__)
 #define recv(...)        verifier_recv(VERIFIER_PLACE, __VA_ARGS__)
+#define sendto(...)      verifier_sendto(VERIFIER_PLACE, __VA_ARGS__)
+#define recvfrom(...)    verifier_recvfrom(VERIFIER_PLACE, __VA_ARGS__)
 #define shutdown(...)    verifier_shutdown(VERIFIER_PLACE, __VA_ARGS__)
 #define setsockopt(...)  verifier_setsockopt(VERIFIER_PLACE, __VA_ARGS__)
 #define getsockopt(...)  verifier_getsockopt(VERIFIER_PLACE, __VA_ARGS__)
@@ -245,12 +278,21 @@ BOOL verifier_SetConsoleCtrlHandler(VERIFIER_AT, PHANDLER_ROUTINE handler, BOOL 
 #define WaitForSingleObject(...)      verifier_WaitForSingleObject(VERIFIER_PLACE, __VA_ARGS__)
 #define WaitForSingleObjectEx(...)    verifier_WaitForSingleObjectEx(VERIFIER_PLACE, __VA_ARGS__)
 #define SleepEx(...)                  verifier_SleepEx(VERIFIER_PLACE, __VA_ARGS__)
+#define SetThreadpoolWait(...)        verifier_SetThreadpoolWait(VERIFIER_PLACE, __VA_ARGS__)
+#define RegisterWaitForSingleObject(...)                                                           \
+    verifier_RegisterWaitForSingleObject(VERIFIER_PLACE, __VA_ARGS__)
+#ifndef NOUSER
+#define MsgWaitForMultipleObjects(...) verifier_MsgWaitForMultipleObjects(__VA_ARGS__)
+#endif
 
 #define WSARecv(...)                verifier_WSARecv(VERIFIER_PLACE, __VA_ARGS__)
 #define WSASend(...)                verifier_WSASend(VERIFIER_PLACE, __VA_ARGS__)
+#define WSARecvFrom(...)            verifier_WSARecvFrom(VERIFIER_PLACE, __VA_ARGS__)
+#define WSASendTo(...)              verifier_WSASendTo(VERIFIER_PLACE, __VA_ARGS__)
 #define ReadFile(...)               verifier_ReadFile(VERIFIER_PLACE, __VA_ARGS__)
 #define WriteFile(...)              verifier_WriteFile(VERIFIER_PLACE, __VA_ARGS__)
 #define AcceptEx(...)               verifier_AcceptEx(VERIFIER_PLACE, __VA_ARGS__)
+#define TransmitFile(...)           verifier_TransmitFile(VERIFIER_PLACE, __VA_ARGS__)
 #define WSAGetOverlappedResult(...) verifier_WSAGetOverlappedResult(VERIFIER_PLACE, __VA_ARGS__)
 #define GetOverlappedResult(...)    verifier_GetOverlappedResult(VERIFIER_PLACE, __VA_ARGS__)
 #undef HasOverlappedIoCompleted
