@@ -355,7 +355,7 @@ static bool receive_from_ahead(struct socket_record *record, char *bytes, int le
     if (left == 0 && !record->end_seen)
         return false;
     *result = length < left ? length : left;
-    if (*result == 0)
+    if (*result == 0) /* the end, or a receive of no bytes */
         return true;
     memcpy(bytes, record->ahead + record->ahead_taken, (size_t)*result);
     if (flags & MSG_PEEK)

@@ -24,6 +24,11 @@ struct block {
     bool is_free;
 };
 
+/* More at a time come from the C library: each is a mapping of the system, which Linux limits. */
+enum { MOST_BLOCKS = 16 * 1024 };
+
+static int live_blocks;
+
 /* The blocks in the order of their addresses; a ring: the oldest are dropped for new ones. */
 static char *arena;
 static struct block **page_blocks; /* the block that a page belongs to, or belonged to */
@@ -85,9 +90,10 @@ static void *new_block(const struct place *place, size_t size)
         return NULL;
     struct block *block = own_memory(sizeof *block);
     take_lock();
-    if (find_pages(pages + 1)) {
+    if (live_blocks < MOST_BLOCKS && find_pages(pages + 1)) {
         char *begin = arena + next_page * PAGE;
         if (VirtualAlloc(begin, pages * PAGE, MEM_COMMIT, PAGE_READWRITE) != NULL) {
+            live_blocks++;
             block->first_page = next_page;
             block->pages = pages;
             block->size = size;
@@ -125,6 +131,7 @@ static void drop_block(const struct place *place, struct block *block)
                &block->made);
     memory_goes(place, block->bytes, block->size);
     VirtualFree(arena + block->first_page * PAGE, block->pages * PAGE, MEM_DECOMMIT);
+    live_blocks--;
     block->is_free = true;
     block->freed = *place;
 }
@@ -184,6 +191,8 @@ void *verifier_malloc(VERIFIER_AT, size_t size)
 {
     struct place place = at("malloc", file, line);
     void *memory = new_block(&place, size);
+    if (memory == NULL) /* there are more blocks than can be watched */
+        memory = malloc(size);
     if (memory != NULL)
         memset(memory, 0xCD, size); /* what malloc gives is not zero */
     return memory;
@@ -192,7 +201,10 @@ void *verifier_malloc(VERIFIER_AT, size_t size)
 void *verifier_calloc(VERIFIER_AT, size_t count, size_t size)
 {
     struct place place = at("calloc", file, line);
-    return size != 0 && count > (size_t)-1 / size ? NULL : new_block(&place, count * size);
+    if (size != 0 && count > (size_t)-1 / size)
+        return NULL;
+    void *memory = new_block(&place, count * size);
+    return memory != NULL ? memory : calloc(count, size);
 }
 
 void verifier_free(VERIFIER_AT, void *memory)
@@ -221,7 +233,11 @@ void *verifier_realloc(VERIFIER_AT, void *memory, size_t size)
 
     if (memory != NULL && block == NULL)
         return realloc(memory, size);
-    void *moved = new_block(&place, size);
+    if (memory != NULL && size == 0) { /* as Microsoft's does */
+        verifier_free(file, line, memory);
+        return NULL;
+    }
+    void *moved = verifier_malloc(file, line, size);
     if (moved == NULL || memory == NULL)
         return moved;
     take_lock();
@@ -240,5 +256,7 @@ char *verifier_strdup(VERIFIER_AT, const char *text)
     struct place place = at("strdup", file, line);
     size_t size = strlen(text) + 1;
     char *copy = new_block(&place, size);
+    if (copy == NULL)
+        copy = malloc(size);
     return copy == NULL ? NULL : memcpy(copy, text, size);
 }

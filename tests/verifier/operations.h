@@ -88,6 +88,9 @@ static struct operation *find_operation(const void *overlapped)
     return operation;
 }
 
+/* Defined below: an OVERLAPPED at rest is used for a call that is left to Winsock. */
+static void leave_overlapped(const OVERLAPPED *overlapped);
+
 /* Operations come from chunks, so that an address can be recognised as one. None is freed. */
 enum { CHUNK = 64, MOST_CHUNKS = 2048 };
 
@@ -140,6 +143,15 @@ static void drop_operation(struct operation *operation)
     unused = operation;
 }
 
+static void leave_overlapped(const OVERLAPPED *overlapped)
+{
+    take_lock();
+    struct operation *operation = overlapped == NULL ? NULL : find_operation(overlapped);
+    if (operation != NULL && !in_progress(operation))
+        drop_operation(operation);
+    release_lock();
+}
+
 /* ---- when it is over ----------------------------------------------------------------------- */
 
 /* It has ended, and the program knows it. */
@@ -158,13 +170,15 @@ static void put_at_rest(struct operation *operation, enum stage stage)
         drop_operation(operation);
 }
 
-/* The program has learned that the operations with this event have completed. */
+/* The program has learned that the operations with this event have completed. Whoever also has a
+ * packet to come waits for that. */
 static void learn_from_event(HANDLE event)
 {
     struct operation *next;
     for (struct operation *operation = operations; operation != NULL; operation = next) {
         next = operation->next;
-        if (operation->event == event && operation->stage == NOTIFIED)
+        if (operation->event == event && operation->stage == NOTIFIED &&
+            (operation->port == NULL || operation->no_packet))
             put_at_rest(operation, AT_REST);
     }
 }
@@ -692,17 +706,23 @@ static bool lacks_flags(const struct place *place, const DWORD *flags)
 static int receive_now(const struct place *place, SOCKET socket, WSABUF *buffers, DWORD count,
                        DWORD *bytes, DWORD *flags)
 {
+    struct call_inside call;
+
     while (count > 1 && buffers->len == 0) {
         buffers++;
         count--;
     }
     take_lock();
     const struct socket_record *record = use_socket(place, socket);
-    bool is_ahead =
-        record != NULL && (record->end_seen || record->ahead_size > record->ahead_taken);
+    bool is_real = count != 1 && !is_ahead(record);
+    if (is_real)
+        enter_call(&call, place, socket, record != NULL && record->is_stream, false);
     release_lock();
-    if (count != 1 && !is_ahead)
-        return WSARecv(socket, buffers, count, bytes, flags, NULL, NULL);
+    if (is_real) {
+        int result = WSARecv(socket, buffers, count, bytes, flags, NULL, NULL);
+        end_call(&call);
+        return result;
+    }
     int result = receive_bytes(place, socket, buffers->buf, (int)buffers->len, (int)*flags);
     if (result == SOCKET_ERROR)
         return SOCKET_ERROR;
@@ -734,8 +754,7 @@ static int receive_overlapped(const struct place *place, SOCKET socket, WSABUF *
         if (own.len > 1 && may_be_cut(record, (int)*flags) &&
             chance(PIECES, record->number, operation->nth, 3))
             own.len = (ULONG)piece_of(record, operation->nth + 1, (int)own.len);
-        was_ahead = own.len > 0 &&
-                    receive_from_ahead(record, own.buf, (int)own.len, (int)*flags, &read_ahead);
+        was_ahead = receive_from_ahead(record, own.buf, (int)own.len, (int)*flags, &read_ahead);
     }
     release_lock();
     if (!ours)
@@ -783,6 +802,7 @@ int verifier_WSARecvFrom(VERIFIER_AT, SOCKET socket, WSABUF *buffers, DWORD coun
 
     if (is_stream(socket))
         return receive(&place, socket, buffers, count, bytes, flags, overlapped, routine);
+    leave_overlapped(overlapped);
     take_lock();
     use_socket(&place, socket);
     release_lock();
@@ -831,10 +851,14 @@ static int send_buffers(const struct place *place, SOCKET socket, WSABUF *buffer
     if (overlapped != NULL)
         return send_overlapped(place, socket, buffers, count, bytes, flags, overlapped, routine);
     if (count != 1) {
+        struct call_inside call;
         take_lock();
-        use_socket(place, socket);
+        const struct socket_record *record = use_socket(place, socket);
+        enter_call(&call, place, socket, false, record != NULL && record->is_stream);
         release_lock();
-        return WSASend(socket, buffers, count, bytes, flags, NULL, NULL);
+        int result = WSASend(socket, buffers, count, bytes, flags, NULL, NULL);
+        end_call(&call);
+        return result;
     }
     int result = send_bytes(place, socket, buffers->buf, (int)buffers->len, (int)flags);
     if (result != SOCKET_ERROR && bytes != NULL)
@@ -858,6 +882,7 @@ int verifier_WSASendTo(VERIFIER_AT, SOCKET socket, WSABUF *buffers, DWORD count,
 
     if (is_stream(socket))
         return send_buffers(&place, socket, buffers, count, bytes, flags, overlapped, routine);
+    leave_overlapped(overlapped);
     take_lock();
     use_socket(&place, socket);
     release_lock();
@@ -883,6 +908,8 @@ BOOL verifier_ReadFile(VERIFIER_AT, HANDLE handle, void *bytes, DWORD length, DW
     WSABUF buffer = {length, bytes};
     DWORD flags = 0;
 
+    if (overlapped != NULL && !is_socket(handle))
+        leave_overlapped(overlapped);
     if (overlapped == NULL || !is_socket(handle))
         return ReadFile(handle, bytes, length, done, overlapped);
     return receive_overlapped(&place, (SOCKET)handle, &buffer, 1, NULL, &flags, overlapped, NULL) ==
@@ -895,6 +922,8 @@ BOOL verifier_WriteFile(VERIFIER_AT, HANDLE handle, const void *bytes, DWORD len
     struct place place = at("WriteFile", file, line);
     WSABUF buffer = {length, (char *)bytes};
 
+    if (overlapped != NULL && !is_socket(handle))
+        leave_overlapped(overlapped);
     if (overlapped == NULL || !is_socket(handle))
         return WriteFile(handle, bytes, length, done, overlapped);
     return send_overlapped(&place, (SOCKET)handle, &buffer, 1, NULL, 0, overlapped, NULL) == 0;
@@ -1037,7 +1066,11 @@ static BOOL PASCAL disconnect_ex(SOCKET socket, OVERLAPPED *overlapped, DWORD fl
     if (record != NULL)
         record->shut_down = true;
     release_lock();
+    leave_overlapped(overlapped);
     BOOL succeeded = real_disconnect_ex(socket, overlapped, flags, reserved);
+    /* Wine says that it is pending when it has completed, and then sends no packet either. */
+    if (!succeeded && under_wine && overlapped != NULL && overlapped->Internal == 0)
+        return passed(record, overlapped, 0) != 0;
     return passed(record, overlapped, succeeded ? 0 : SOCKET_ERROR) == 0;
 }
 
@@ -1055,6 +1088,7 @@ static BOOL transmit(const struct place *place, SOCKET socket, HANDLE from, DWOR
         find_function(socket, guid, &real_transmit_file, sizeof real_transmit_file);
     if (real_transmit_file == NULL)
         return FALSE;
+    leave_overlapped(overlapped);
     BOOL succeeded = real_transmit_file(socket, from, length, each, overlapped, around, flags);
     return passed(record, overlapped, succeeded ? 0 : SOCKET_ERROR) == 0;
 }

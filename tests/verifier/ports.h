@@ -254,6 +254,21 @@ static unsigned __stdcall run_begun(void *start)
     return run_thread(start);
 }
 
+/* These two end the thread without coming back. */
+void verifier_ExitThread(VERIFIER_AT, DWORD status)
+{
+    at("ExitThread", file, line);
+    thread_ends(this_thread());
+    ExitThread(status);
+}
+
+void verifier_endthreadex(VERIFIER_AT, unsigned status)
+{
+    at("_endthreadex", file, line);
+    thread_ends(this_thread());
+    _endthreadex(status);
+}
+
 HANDLE verifier_CreateThread(VERIFIER_AT, SECURITY_ATTRIBUTES *attributes, SIZE_T stack,
                              LPTHREAD_START_ROUTINE start, void *argument, DWORD flags, DWORD *id)
 {

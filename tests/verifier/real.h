@@ -70,5 +70,7 @@
 #undef CloseHandle
 #undef CreateThread
 #undef _beginthreadex
+#undef ExitThread
+#undef _endthreadex
 #undef TerminateThread
 #undef SetConsoleCtrlHandler

@@ -187,6 +187,17 @@ static void leave_call(const struct call_inside *call)
     *link = call->next;
 }
 
+/* The call has returned. The thread's last error stays. */
+static void end_call(const struct call_inside *call)
+{
+    int error = WSAGetLastError();
+
+    take_lock();
+    leave_call(call);
+    release_lock();
+    WSASetLastError(error);
+}
+
 /* ---- make and close ------------------------------------------------------------------------ */
 
 /* Defined in verifier.c. False: the call fails, with the error set. */
@@ -277,12 +288,20 @@ int verifier_bind(VERIFIER_AT, SOCKET socket, const struct sockaddr *address, in
     return result;
 }
 
+/* What Winsock says: the socket may have the option from another process. */
+static bool is_exclusive(SOCKET socket)
+{
+    int value = 0, length = sizeof value;
+    return getsockopt(socket, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (char *)&value, &length) == 0 &&
+           value != 0;
+}
+
 int verifier_listen(VERIFIER_AT, SOCKET socket, int backlog)
 {
     struct place place = at("listen", file, line);
     take_lock();
     const struct socket_record *record = use_socket(&place, socket);
-    if (record != NULL && !record->exclusive)
+    if (record != NULL && !record->exclusive && !is_exclusive(socket))
         broken(
             RULE_EXCLUSIVE, &place,
             "listens on a port that others may take: SO_EXCLUSIVEADDRUSE was not set before bind",
@@ -353,11 +372,7 @@ SOCKET verifier_accept(VERIFIER_AT, SOCKET socket, struct sockaddr *address, int
     if (fails)
         return INVALID_SOCKET;
     SOCKET accepted = accept(socket, address, length);
-    int error = WSAGetLastError();
-    take_lock();
-    leave_call(&call);
-    release_lock();
-    WSASetLastError(error);
+    end_call(&call);
     return accepted_socket(&place, socket, accepted);
 }
 
@@ -380,11 +395,7 @@ int verifier_connect(VERIFIER_AT, SOCKET socket, const struct sockaddr *address,
     enter_call(&call, &place, socket, false, false);
     release_lock();
     int result = connect(socket, address, length);
-    int error = WSAGetLastError();
-    take_lock();
-    leave_call(&call);
-    release_lock();
-    WSASetLastError(error);
+    end_call(&call);
     return result;
 }
 
@@ -435,11 +446,7 @@ static int send_bytes(const struct place *place, SOCKET socket, const char *byte
     enter_call(&call, place, socket, false, record != NULL && record->is_stream);
     release_lock();
     int result = send(socket, bytes, length, flags);
-    int error = WSAGetLastError();
-    take_lock();
-    leave_call(&call);
-    release_lock();
-    WSASetLastError(error);
+    end_call(&call);
     return result;
 }
 
@@ -449,7 +456,13 @@ int verifier_send(VERIFIER_AT, SOCKET socket, const char *bytes, int length, int
     return send_bytes(&place, socket, bytes, length, flags);
 }
 
-/* Defined in events.h: bytes, or an end, that were read ahead. False: there are none. */
+/* Whether bytes, or an end, were read ahead: see events.h. */
+static bool is_ahead(const struct socket_record *record)
+{
+    return record != NULL && (record->end_seen || record->ahead_size > record->ahead_taken);
+}
+
+/* Defined in events.h: gives what was read ahead. False: there is nothing. */
 static bool receive_from_ahead(struct socket_record *record, char *bytes, int length, int flags,
                                int *result);
 
@@ -484,14 +497,19 @@ static int receive_bytes(const struct place *place, SOCKET socket, char *bytes, 
     if (record != NULL && length > 1 && may_be_cut(record, flags) &&
         chance(PIECES, record->number, record->receives++, 3))
         length = piece_of(record, record->receives, length);
+    int taken = 0; /* with MSG_WAITALL: of those that were read ahead */
     if (record != NULL && receive_from_ahead(record, bytes, length, flags, &result)) {
-        release_lock();
-        return result;
+        if (!(flags & MSG_WAITALL) || result <= 0 || result == length || record->end_seen) {
+            release_lock();
+            return result;
+        }
+        taken = result;
     }
     enter_call(&call, place, socket, record != NULL && record->is_stream && !(flags & MSG_PEEK),
                false);
     release_lock();
-    result = recv(socket, bytes, length, flags);
+    result = recv(socket, bytes + taken, length - taken, flags);
+    result = result == SOCKET_ERROR ? result : taken + result;
     int error = WSAGetLastError();
     take_lock();
     leave_call(&call);
@@ -555,11 +573,7 @@ int verifier_recvfrom(VERIFIER_AT, SOCKET socket, char *bytes, int length, int f
     enter_call(&call, &place, socket, false, false);
     release_lock();
     int result = recvfrom(socket, bytes, length, flags, from, from_length);
-    int error = WSAGetLastError();
-    take_lock();
-    leave_call(&call);
-    release_lock();
-    WSASetLastError(error);
+    end_call(&call);
     return result;
 }
 
@@ -662,6 +676,20 @@ static void check_set(const struct place *place, const fd_set *set)
         use_socket(place, set->fd_array[i]);
 }
 
+/* If bytes of some of the sockets were read ahead, keeps only these. */
+static bool keep_those_ahead(fd_set *set)
+{
+    u_int count = 0;
+
+    for (u_int i = 0; set != NULL && i < set->fd_count; i++) {
+        if (is_ahead(find_socket(set->fd_array[i])))
+            set->fd_array[count++] = set->fd_array[i];
+    }
+    if (count > 0)
+        set->fd_count = count;
+    return count > 0;
+}
+
 int verifier_select(VERIFIER_AT, int ignored, fd_set *readable, fd_set *writable, fd_set *others,
                     const struct timeval *timeout)
 {
@@ -670,18 +698,32 @@ int verifier_select(VERIFIER_AT, int ignored, fd_set *readable, fd_set *writable
     check_set(&place, readable);
     check_set(&place, writable);
     check_set(&place, others);
+    bool any = keep_those_ahead(readable);
     release_lock();
+    if (any) {
+        if (writable != NULL)
+            writable->fd_count = 0;
+        if (others != NULL)
+            others->fd_count = 0;
+        return (int)readable->fd_count;
+    }
     return select(ignored, readable, writable, others, (struct timeval *)timeout);
 }
 
 int verifier_WSAPoll(VERIFIER_AT, WSAPOLLFD *polled, ULONG count, int timeout)
 {
     struct place place = at("WSAPoll", file, line);
+    int ready = 0;
+
     take_lock();
     for (ULONG i = 0; polled != NULL && i < count; i++) {
+        const struct socket_record *record = NULL;
         if ((INT_PTR)polled[i].fd >= 0) /* a negative one is ignored */
-            use_socket(&place, polled[i].fd);
+            record = use_socket(&place, polled[i].fd);
+        bool is_ready = is_ahead(record) && polled[i].events & POLLRDNORM;
+        polled[i].revents = is_ready ? POLLRDNORM : 0;
+        ready += is_ready;
     }
     release_lock();
-    return WSAPoll(polled, count, timeout);
+    return ready > 0 ? ready : WSAPoll(polled, count, timeout);
 }

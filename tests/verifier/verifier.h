@@ -23,7 +23,8 @@
  *
  * Windows' headers are included here, so the macros that they look at (UNICODE, for example) must
  * be on the command line, not in the source. FD_SETSIZE may be in either. A program begins with
- * main. A structure's member cannot be called as a function if it has the name of one of these.
+ * main. A structure's member cannot be called as a function if it has the name of one of these,
+ * and free cannot be given to another function.
  *
  * Datagrams, DisconnectEx and TransmitFile are left to Winsock. What verifier.h does not know
  * cannot be used on a stream that belongs to a port, or has had an overlapped operation:
@@ -63,8 +64,9 @@
 #pragma warning(pop)
 #endif
 
-/* Without WIN32_LEAN_AND_MEAN, windows.h defines this as char; a source may use the name. */
+/* Without WIN32_LEAN_AND_MEAN, windows.h defines these; a source may use the names. */
 #undef small
+#undef interface
 
 #undef FD_SETSIZE
 #define FD_SETSIZE 64
@@ -77,17 +79,17 @@
  * the call. */
 #define VERIFIER_PLACE __FILE__, __LINE__
 #define VERIFIER_AT    const char *file, int line
+#ifdef _MSC_VER
+#define VERIFIER_NEVER_RETURNS __declspec(noreturn)
+#else
+#define VERIFIER_NEVER_RETURNS _Noreturn
+#endif
 
 /* ---- the program --------------------------------------------------------------------------- */
 
 int verifier_WSAStartup(VERIFIER_AT, WORD version, WSADATA *data);
 int verifier_WSACleanup(VERIFIER_AT);
-#ifdef _MSC_VER
-__declspec(noreturn)
-#else
-_Noreturn
-#endif
-    void verifier_exit(VERIFIER_AT, int status);
+VERIFIER_NEVER_RETURNS void verifier_exit(VERIFIER_AT, int status);
 
 /* ---- memory -------------------------------------------------------------------------------- */
 
@@ -218,6 +220,8 @@ HANDLE verifier_CreateThread(VERIFIER_AT, SECURITY_ATTRIBUTES *attributes, SIZE_
 uintptr_t verifier_beginthreadex(VERIFIER_AT, void *attributes, unsigned stack,
                                  unsigned(__stdcall *start)(void *), void *argument, unsigned flags,
                                  unsigned *id);
+VERIFIER_NEVER_RETURNS void verifier_ExitThread(VERIFIER_AT, DWORD status);
+void verifier_endthreadex(VERIFIER_AT, unsigned status);
 BOOL verifier_TerminateThread(VERIFIER_AT, HANDLE thread, DWORD status);
 BOOL verifier_SetConsoleCtrlHandler(VERIFIER_AT, PHANDLER_ROUTINE handler, BOOL add);
 
@@ -311,6 +315,8 @@ BOOL verifier_SetConsoleCtrlHandler(VERIFIER_AT, PHANDLER_ROUTINE handler, BOOL 
 #define CreateThread(...)          verifier_CreateThread(VERIFIER_PLACE, __VA_ARGS__)
 #define _beginthreadex(...)        verifier_beginthreadex(VERIFIER_PLACE, __VA_ARGS__)
 #define SetConsoleCtrlHandler(...) verifier_SetConsoleCtrlHandler(VERIFIER_PLACE, __VA_ARGS__)
+#define ExitThread(...)            verifier_ExitThread(VERIFIER_PLACE, __VA_ARGS__)
+#define _endthreadex(...)          verifier_endthreadex(VERIFIER_PLACE, __VA_ARGS__)
 #define TerminateThread(...)       verifier_TerminateThread(VERIFIER_PLACE, __VA_ARGS__)
 
 /* Unlike that of winsock2.h, it does not write beyond the end of an array of unknown size. */
