@@ -608,6 +608,37 @@ static void thread_exits(bool breaks)
     free(work.io);
 }
 
+static DWORD WINAPI begin_and_stay(void *argument)
+{
+    const struct work *work = argument;
+    struct io *io = work->io;
+    WSABUF *to = &io->buffer;
+
+    begun(WSARecv(work->pair.here, to, 1, NULL, &io->flags, &io->overlapped, routine)); /* RULE */
+    while (!routine_ran) {
+        if (work->breaks)
+            Sleep(AT_MOST); /* until it is terminated */
+        else
+            SleepEx(AT_MOST, TRUE);
+    }
+    return 0;
+}
+
+static void thread_terminated(bool breaks)
+{
+    struct work work = {connect_pair(), new_io(NULL), breaks};
+    HANDLE thread = begin_thread(begin_and_stay, &work);
+
+    Sleep(breaks ? AWHILE : 0);
+    if (breaks)
+        TerminateThread(thread, 0);
+    send(work.pair.there, "x", 1, 0);
+    end_thread(thread);
+    Sleep(breaks ? AWHILE : 0);
+    hang_up(work.pair);
+    free(work.io);
+}
+
 static void routine_and_port(bool breaks)
 {
     struct pair pair = connect_at_port();
@@ -1396,6 +1427,8 @@ static const struct {
     {CASE(thread_ends), 15, "WSARecv",
      "is still in progress when the thread that began it ends, which cancels it"},
     {CASE(thread_exits), 15, "WSARecv",
+     "is still in progress when the thread that began it ends, which cancels it"},
+    {CASE(thread_terminated), 15, "WSARecv",
      "completes, but the thread that began it has ended: its routine never runs"},
     {CASE(routine_and_port), 17, "WSARecv", "has a routine, but its socket belongs to a port"},
     {CASE(never_alertable), 18, "WSASend",
