@@ -332,9 +332,10 @@ try_command() {
         output=$(eval "$line" 2>&1 </dev/null) || echo "$line: status $?: $output"
         tr -d '\r' <<<"$output" >"$scratch/demo"
         ;;
-    *" my_program.c "*) # rules.c needs nothing else either
+    *" my_program.c "*) # rules.c needs only pair.h beside it
         mkdir "$scratch/by_hand" "$scratch/by_hand/tests"
         cp -r tests/verifier "$scratch/by_hand/tests/" && cp tests/verifier/rules.c "$scratch/by_hand/my_program.c"
+        cp tests/verifier/pair.h "$scratch/by_hand/"
         output=$(cd "$scratch/by_hand" && wine cmd /c "${words[@]}" 2>&1 </dev/null)
         [[ $output != *warning* ]] || echo "$line: $output"
         output=$(cd "$scratch/by_hand" && wine my_program.exe closed_twice breaks 2>&1 </dev/null)

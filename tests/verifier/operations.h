@@ -170,8 +170,8 @@ static void put_at_rest(struct operation *operation, enum stage stage)
         drop_operation(operation);
 }
 
-/* The program has learned that the operations with this event have completed. Whoever also has a
- * packet to come waits for that. */
+/* The program has learned that the operations with this event have completed. One that also has a
+ * packet is over when that is taken. */
 static void learn_from_event(HANDLE event)
 {
     struct operation *next;
@@ -478,8 +478,8 @@ static void compare_with_others(const struct operation *operation)
     }
 }
 
-/* A textbook mistake: after an echo WSABUF.len is still the length of what was echoed. (A
- * program that wants the rest of its bytes may also ask for so many.) */
+/* A textbook mistake: after an echo WSABUF.len is still the length of what was echoed. But a program
+ * may ask for exactly the rest of its bytes. */
 static void check_length_again(struct socket_record *record, const struct operation *operation)
 {
     const WSABUF *buffer = &operation->buffers[0];
