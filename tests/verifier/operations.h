@@ -246,13 +246,11 @@ static bool is_there(const void *memory, size_t size, bool to_write)
     return true;
 }
 
+/* The first byte is that, and each is the same as the next one. */
 static bool is_filled(const WSABUF *buffer)
 {
-    for (ULONG i = 0; i < buffer->len; i++) {
-        if ((unsigned char)buffer->buf[i] != FILLED_WITH)
-            return false;
-    }
-    return true;
+    return (unsigned char)buffer->buf[0] == FILLED_WITH &&
+           memcmp(buffer->buf, buffer->buf + 1, buffer->len - 1) == 0;
 }
 
 /* The buffers must be as they were when the operation began. Those of a receive get what has
