@@ -317,6 +317,8 @@ static void choose_seed(int number)
 /* The checks of the exercise itself, then those of the chapter that must still hold. */
 static void run_exercise_checks(const char *folder)
 {
+    if (exercise->prepare != NULL)
+        exercise->prepare();
     run_checks(exercise->checks, folder, "server", NULL);
     if (exercise->more != NULL)
         run_checks(exercise->more, folder, "server", NULL);

@@ -19,6 +19,7 @@ enum { MOST_REUSED = 16 };
 struct exercise {
     const char *name;                /* as on the command line, and as its folder: CHAT */
     const char *options;             /* the options that the server is started with */
+    void (*prepare)(void);           /* called before all checks, perhaps several times; or NULL */
     const struct check *checks;      /* of the exercise itself */
     const struct check *more;        /* more of them, if it shares checks; or NULL */
     const char *reused[MOST_REUSED]; /* parts of names in server_checks that must hold as well;

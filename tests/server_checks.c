@@ -118,35 +118,9 @@ static void fifty_resets(struct server *server)
     converse(server->port, pattern, 100000, 65536);
 }
 
-/* The echo of each client is refused, and then its connection is reset: the server waits to send,
- * and must learn of the end nevertheless. After the first round it has everything that it keeps. */
 static void resets_of_lazy_clients(struct server *server)
 {
-    enum { COUNT = 12, ROUNDS = 2, FILLING_MS = 1000 };
-    const int little = 65536; /* so that little fills the buffers of both directions */
-    SOCKET peers[COUNT];
-    struct measurement before = {0, 0, 0};
-    bool measured = false;
-    for (int round = 0; round < ROUNDS && !in_trouble(); round++) {
-        connect_peers(server->port, peers, COUNT);
-        for (int i = 0; i < COUNT; i++)
-            setsockopt(peers[i], SOL_SOCKET, SO_RCVBUF, (const char *)&little, sizeof little);
-        for (double end = now_ms() + FILLING_MS; now_ms() < end && !in_trouble(); Sleep(5)) {
-            for (int i = 0; i < COUNT; i++)
-                send(peers[i], (const char *)pattern, 65536, 0);
-        }
-        for (int i = 0; i < COUNT; i++) {
-            if (peers[i] != INVALID_SOCKET)
-                reset_peer(peers[i]);
-        }
-        Sleep(300); /* the server may still be closing the last one */
-        converse(server->port, pattern, 100000, 65536);
-        if (round == 0)
-            measured = measure_server(server, &before);
-    }
-    expect_no_growth(server, measured ? &before : NULL, COUNT * 65536,
-                     "how does the server learn of a reset while it waits to send?",
-                     "after 12 resets of clients that did not read");
+    service_lazy_resets(server, &(struct service){0}); /* an echo and nothing else */
 }
 
 /* ---- a client that does not read ----------------------------------------------------------- */
@@ -463,54 +437,9 @@ static void mixed_storm(struct server *server)
 
 /* ---- fairness ------------------------------------------------------------------------------ */
 
-enum { BUSY_PEERS = 4, BUSY_MS = 2500 };
-
-/* Keeps as many bytes in transit as the server takes, so that it always has something to do. */
-static DWORD WINAPI busy_peer(void *parameter)
-{
-    struct storm *storm = parameter;
-    SOCKET peer = connect_peer(storm->port);
-
-    while (peer != INVALID_SOCKET && now_ms() < storm->end &&
-           exchange(peer, pattern, 4 * 1024 * 1024, 256 * 1024))
-        continue;
-    close_peer(peer);
-    return 0;
-}
-
 static void busy_clients_starve_no_other(struct server *server)
 {
-    struct storm storms[BUSY_PEERS];
-    HANDLE threads[BUSY_PEERS];
-    double longest = 0;
-    int answers = 0;
-    for (int i = 0; i < BUSY_PEERS; i++) {
-        storms[i].port = server->port;
-        storms[i].end = now_ms() + BUSY_MS;
-        threads[i] = CreateThread(NULL, 0, busy_peer, &storms[i], 0, NULL);
-        if (threads[i] == NULL)
-            fail((int)GetLastError(), "CreateThread");
-    }
-    Sleep(300);
-    SOCKET quiet = connect_peer(server->port); /* comes last, and sends little */
-    while (quiet != INVALID_SOCKET && now_ms() < storms[0].end - 300) {
-        double begun = now_ms();
-        if (!exchange(quiet, pattern, 100, 100))
-            break;
-        answers++;
-        longest = now_ms() - begun > longest ? now_ms() - begun : longest;
-        Sleep(5);
-    }
-    for (int i = 0; i < BUSY_PEERS; i++) {
-        WaitForSingleObject(threads[i], INFINITE); /* each wait in it is bounded */
-        CloseHandle(threads[i]);
-    }
-    if (longest > 500 || answers < 10)
-        trouble(FAILED, "which of several signalled events is served first, again and again?",
-                "expected a quiet client to be answered within 0.5 s while %d others are busy, "
-                "found %.1f s and %d answers",
-                BUSY_PEERS, longest / 1000, answers);
-    close_peer(quiet);
+    service_is_fair(server, &(struct service){0});
 }
 
 /* ---- idle, errors, stop -------------------------------------------------------------------- */
@@ -592,7 +521,7 @@ static void port_0_and_ipv6(void)
 
 static void stop_with_clients(void)
 {
-    service_stops(&(struct service){0}); /* an echo and nothing else */
+    service_stops(&(struct service){0});
 }
 
 const struct check server_checks[] = {

@@ -261,6 +261,105 @@ void service_resets(struct server *server, const struct service *service)
         service_visit(server->port, service, 100000, 65536);
 }
 
+/* The echo of each client is refused, and then its connection is reset: the server waits to send,
+ * and must learn of the end nevertheless. After the first round it has everything that it keeps. */
+void service_lazy_resets(struct server *server, const struct service *service)
+{
+    enum { COUNT = 12, ROUNDS = 2, FILLING_MS = 1000, PIECE = 65536 };
+    const int little = 65536; /* so that little fills the buffers of both directions */
+    const unsigned char *bytes = bytes_of(service);
+    SOCKET peers[COUNT];
+    struct measurement before = {0, 0, 0};
+    bool measured = false;
+
+    for (int round = 0; round < ROUNDS && !in_trouble(); round++) {
+        size_t sent[COUNT] = {0};
+        for (int i = 0; i < COUNT; i++) {
+            peers[i] = in_trouble() ? INVALID_SOCKET : service_connect(server->port, service);
+            setsockopt(peers[i], SOL_SOCKET, SO_RCVBUF, (const char *)&little, sizeof little);
+        }
+        for (double end = now_ms() + FILLING_MS; now_ms() < end && !in_trouble(); Sleep(5)) {
+            for (int i = 0; i < COUNT; i++) {
+                size_t left = SERVICE_SIZE - sent[i];
+                int n = send(peers[i], (const char *)bytes + sent[i],
+                             left < PIECE ? (int)left : PIECE, 0);
+                sent[i] += n > 0 ? (size_t)n : 0;
+            }
+        }
+        for (int i = 0; i < COUNT; i++) {
+            if (peers[i] != INVALID_SOCKET)
+                reset_peer(peers[i]);
+        }
+        Sleep(300); /* the server may still be closing the last one */
+        service_visit(server->port, service, 100000, 65536);
+        if (round == 0)
+            measured = measure_server(server, &before);
+    }
+    expect_no_growth(server, measured ? &before : NULL, COUNT * 65536,
+                     "how does the server learn of a reset while it waits to send?",
+                     "after 12 resets of clients that did not read");
+}
+
+/* ---- fairness ------------------------------------------------------------------------------ */
+
+enum { BUSY_PEERS = 12, BUSY_MS = 2500 };
+
+struct busy {
+    const struct service *service;
+    int port;
+    double end;
+};
+
+/* Keeps as many bytes in transit as the server takes, so that it always has something to do. */
+static DWORD WINAPI busy_peer(void *parameter)
+{
+    struct busy *busy = parameter;
+    const size_t length = whole_units(busy->service, 1024 * 1024);
+    SOCKET peer = service_connect(busy->port, busy->service);
+
+    while (peer != INVALID_SOCKET && now_ms() < busy->end &&
+           exchange(peer, bytes_of(busy->service), length, 256 * 1024))
+        continue;
+    close_peer(peer);
+    return 0;
+}
+
+void service_is_fair(struct server *server, const struct service *service)
+{
+    struct busy busy = {service, server->port, now_ms() + BUSY_MS};
+    HANDLE threads[BUSY_PEERS];
+    const size_t length = whole_units(service, 100);
+    double longest = 0;
+    int answers = 0;
+
+    bytes_of(service); /* made once, before there are threads */
+    for (int i = 0; i < BUSY_PEERS; i++) {
+        threads[i] = CreateThread(NULL, 0, busy_peer, &busy, 0, NULL);
+        if (threads[i] == NULL)
+            fail((int)GetLastError(), "CreateThread");
+    }
+    Sleep(300);
+    SOCKET quiet = service_connect(server->port, service); /* comes last, and sends little */
+    while (quiet != INVALID_SOCKET && now_ms() < busy.end - 300) {
+        double begun = now_ms();
+        if (!exchange(quiet, bytes_of(service), length, length))
+            break;
+        answers++;
+        longest = now_ms() - begun > longest ? now_ms() - begun : longest;
+        Sleep(5);
+    }
+    for (int i = 0; i < BUSY_PEERS; i++) {
+        WaitForSingleObject(threads[i], INFINITE); /* each wait in it is bounded */
+        CloseHandle(threads[i]);
+    }
+    if (longest > 500 || answers < 10)
+        trouble(FAILED, "which of several signalled events is served first, again and again?",
+                "expected a quiet client to be answered within 0.5 s while %d others are busy, "
+                "found %.1f s and %d answers",
+                BUSY_PEERS, longest / 1000, answers);
+    close_peer(quiet);
+}
+
 /* ---- places -------------------------------------------------------------------------------- */
 
 enum { PLACES = 60, LATE = 30, LEAVERS = 140 };

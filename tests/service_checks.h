@@ -41,6 +41,12 @@ void service_reads_later(struct server *server, const struct service *service);
 /* 60 resets, in each state; then the next client is served. */
 void service_resets(struct server *server, const struct service *service);
 
+/* 12 clients whose echo is refused reset their connections, twice: nothing may leak. */
+void service_lazy_resets(struct server *server, const struct service *service);
+
+/* A quiet client is answered soon while others are busy. */
+void service_is_fair(struct server *server, const struct service *service);
+
 /* Clients leave in every way; then 60 are served at the same time, and late ones when others have
  * left. */
 void service_places(struct server *server, const struct service *service);

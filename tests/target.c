@@ -312,6 +312,20 @@ bool measure_server(const struct server *server, struct measurement *measurement
     return verified || measure(&server->process, measurement);
 }
 
+bool count_server(const struct server *server, struct counted *counted)
+{
+    struct resources resources = {0, 0, 0};
+
+    *counted = (struct counted){0, 0};
+    if (verified)
+        return true;
+    if (!measure_resources(&server->process, &resources))
+        return false;
+    counted->threads = resources.threads;
+    counted->handles = handles_in_use(&server->process);
+    return counted->handles != 0;
+}
+
 void cannot_measure(const struct server *server)
 {
     (void)server; /* if it has ended, stop_server says so */

@@ -182,5 +182,6 @@ const struct exercise DUPLEX = {
     .name = "DUPLEX",
     .options = "",
     .checks = duplex_checks,
-    .reused = {"wrong arguments"},
+    .reused = {"12 resets", "storm of 200", "mixed storm", "do not starve a quiet one",
+               "wrong arguments"},
 };

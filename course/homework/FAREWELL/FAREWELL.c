@@ -97,6 +97,16 @@ static void farewell_resets(struct server *server)
     service_resets(server, &farewell_service);
 }
 
+static void farewell_lazy_resets(struct server *server)
+{
+    service_lazy_resets(server, &farewell_service);
+}
+
+static void farewell_fair(struct server *server)
+{
+    service_is_fair(server, &farewell_service);
+}
+
 static void farewell_places(struct server *server)
 {
     service_places(server, &farewell_service);
@@ -138,6 +148,10 @@ static const struct check farewell_checks[] = {
     {.name = "60 resets, and the next client is served",
      .talk = farewell_resets,
      .options = "--quiet"},
+    {.name = "12 resets of clients that do not read leak nothing",
+     .talk = farewell_lazy_resets,
+     .options = "--quiet"},
+    {.name = "busy clients do not starve a quiet one", .talk = farewell_fair, .options = "--quiet"},
     {.name = "140 clients leave, 90 come", .talk = farewell_places, .options = "--quiet"},
     {.name = "the server sleeps, with clients and without",
      .talk = farewell_sleeps,

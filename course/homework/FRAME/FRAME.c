@@ -206,6 +206,16 @@ static void frame_resets(struct server *server)
     service_resets(server, &frame_service);
 }
 
+static void frame_lazy_resets(struct server *server)
+{
+    service_lazy_resets(server, &frame_service);
+}
+
+static void frame_fair(struct server *server)
+{
+    service_is_fair(server, &frame_service);
+}
+
 static void frame_places(struct server *server)
 {
     service_places(server, &frame_service);
@@ -249,6 +259,10 @@ static const struct check frame_checks[] = {
     {.name = "60 resets, and the next client is served",
      .talk = frame_resets,
      .options = "--quiet"},
+    {.name = "12 resets of clients that do not read leak nothing",
+     .talk = frame_lazy_resets,
+     .options = "--quiet"},
+    {.name = "busy clients do not starve a quiet one", .talk = frame_fair, .options = "--quiet"},
     {.name = "places are given back", .talk = frame_places, .options = "--quiet"},
     {.name = "the server sleeps, with clients and without",
      .talk = frame_sleeps,

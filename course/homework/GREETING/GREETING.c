@@ -122,6 +122,16 @@ static void greeting_resets(struct server *server)
     service_resets(server, &greeting_service);
 }
 
+static void greeting_lazy_resets(struct server *server)
+{
+    service_lazy_resets(server, &greeting_service);
+}
+
+static void greeting_fair(struct server *server)
+{
+    service_is_fair(server, &greeting_service);
+}
+
 static void greeting_places(struct server *server)
 {
     service_places(server, &greeting_service);
@@ -165,6 +175,10 @@ static const struct check greeting_checks[] = {
     {.name = "60 resets, and the next client is served",
      .talk = greeting_resets,
      .options = "--quiet"},
+    {.name = "12 resets of clients that do not read leak nothing",
+     .talk = greeting_lazy_resets,
+     .options = "--quiet"},
+    {.name = "busy clients do not starve a quiet one", .talk = greeting_fair, .options = "--quiet"},
     {.name = "places are given back", .talk = greeting_places, .options = "--quiet"},
     {.name = "the server sleeps, with clients and without",
      .talk = greeting_sleeps,

@@ -294,5 +294,6 @@ const struct exercise IDLE = {
     .name = "IDLE",
     .options = "",
     .checks = idle_checks,
-    .reused = {"half-close", "50 resets", "Ctrl+C"},
+    .reused = {"half-close", "bytes and end together", "50 resets", "12 resets", "mixed storm",
+               "do not starve a quiet one", "Ctrl+C"},
 };

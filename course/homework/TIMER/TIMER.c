@@ -5,6 +5,6 @@ const struct exercise TIMER = {
     .name = "TIMER",
     .options = "",
     .checks = idle_checks,
-    .reused = {"half-close", "bytes and end", "50 resets", "never reads", "Ctrl+C",
-               "wrong arguments"},
+    .reused = {"half-close", "bytes and end", "50 resets", "12 resets", "never reads",
+               "mixed storm", "do not starve a quiet one", "Ctrl+C", "wrong arguments"},
 };
