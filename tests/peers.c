@@ -114,9 +114,7 @@ static void wrong_byte(const unsigned char *expected, size_t same, size_t length
             show_bytes(before_text, from, before), show_bytes(found_text, found, found_length));
 }
 
-/* Receives what has arrived and compares it with the expected bytes, of which some have come
- * before. Returns the bytes received, or -1 after trouble. */
-static int receive_some(SOCKET peer, const unsigned char *expected, size_t before, size_t length)
+int receive_some(SOCKET peer, const unsigned char *expected, size_t before, size_t length)
 {
     char bytes[32 * 1024];
     int wanted = length - before < sizeof bytes ? (int)(length - before) : (int)sizeof bytes;

@@ -28,6 +28,10 @@ int wait_for_socket(SOCKET peer, int wanted, DWORD milliseconds);
 bool send_all(SOCKET peer, const unsigned char *bytes, size_t length);
 bool receive_exactly(SOCKET peer, const unsigned char *expected, size_t length);
 
+/* Receives what has arrived, without waiting. The first "before" of the expected bytes have come
+ * earlier. Returns the bytes received, or -1 after noting trouble. */
+int receive_some(SOCKET peer, const unsigned char *expected, size_t before, size_t length);
+
 /* The other side must close in order, and send nothing before. False after noting trouble. */
 bool receive_end(SOCKET peer);
 

@@ -82,6 +82,8 @@ void service_load(const struct service *service)
 
 /* ---- how a client behaves ------------------------------------------------------------------ */
 
+enum { LATER_PEERS = 6, STALL_MS = 12000 };
+
 void service_half_close(struct server *server, const struct service *service)
 {
     const unsigned char *bytes = bytes_of(service);
@@ -194,10 +196,46 @@ void service_reads_late(struct server *server, const struct service *service)
     closesocket(lazy);
 }
 
+/* Each peer receives this many bytes, all peers at the same time. While a peer does not read, the
+ * server's system repeats what did not fit into the peer's buffer, and doubles the time between two
+ * attempts. So there may be a pause of several seconds when the peer begins to read, although the
+ * server has handed everything over: this wait has more patience than others, and no peer has to
+ * wait for another one. */
+static void receive_later(const SOCKET *peers, const size_t *lengths, int count,
+                          const unsigned char *bytes)
+{
+    size_t received[LATER_PEERS] = {0};
+    double heard = now_ms();
+    bool complete = false;
+
+    while (!complete && !in_trouble()) {
+        int late = -1; /* a peer that still lacks bytes */
+        bool some = false;
+        for (int i = 0; i < count && !in_trouble(); i++) {
+            if (received[i] == lengths[i])
+                continue;
+            int n = receive_some(peers[i], bytes, received[i], lengths[i]);
+            received[i] += n > 0 ? (size_t)n : 0;
+            some = some || n > 0;
+            late = i;
+        }
+        complete = late < 0;
+        if (some)
+            heard = now_ms();
+        else if (!complete && now_ms() - heard > STALL_MS)
+            trouble(TIMED_OUT, "what makes the server send again?",
+                    "%lu of %lu bytes came back to client %d of %d, and then nothing for %d s",
+                    (unsigned long)received[late], (unsigned long)lengths[late], late + 1, count,
+                    STALL_MS / 1000);
+        else
+            Sleep(1);
+    }
+}
+
 /* With several of them, the last send meets both a full and a nearly full buffer of the system. */
 void service_reads_later(struct server *server, const struct service *service)
 {
-    enum { PEERS = 6, QUIET_MS = 300 };
+    enum { PEERS = LATER_PEERS, QUIET_MS = 300 };
     const unsigned char *bytes = bytes_of(service);
     SOCKET peers[PEERS];
     size_t sent[PEERS] = {0};
@@ -221,12 +259,15 @@ void service_reads_later(struct server *server, const struct service *service)
         }
         Sleep(1);
     }
-    for (int i = 0; i < PEERS && !in_trouble(); i++)
-        shutdown(peers[i], SD_SEND);
     for (int i = 0; i < PEERS && !in_trouble(); i++) {
-        size_t unit = service->unit > 1 ? service->unit : 1, whole = sent[i] / unit * unit;
-        if (receive_exactly(peers[i], bytes, whole))
-            receive_service_end(peers[i], service, whole);
+        shutdown(peers[i], SD_SEND);
+        sent[i] -= service->unit > 1 ? sent[i] % service->unit : 0; /* the rest is dropped */
+    }
+    if (!in_trouble())
+        receive_later(peers, sent, PEERS, bytes);
+    for (int i = 0; i < PEERS && !in_trouble(); i++) {
+        wait_for_socket(peers[i], READABLE, STALL_MS); /* see receive_later */
+        receive_service_end(peers[i], service, sent[i]);
     }
     end_peers(peers, PEERS);
 }
@@ -415,6 +456,54 @@ void service_places(struct server *server, const struct service *service)
         }
     }
     end_peers(peers, PLACES + LATE);
+}
+
+void service_full(struct server *server, const struct service *service,
+                  bool (*leaves)(SOCKET peer, const struct service *service, int number),
+                  const char *how)
+{
+    enum { MORE = 8 };
+    static SOCKET peers[PLACES + MORE];
+    const unsigned char *bytes = bytes_of(service);
+    const size_t whole = whole_units(service, 100);
+
+    connect_peers(server->port, peers, PLACES + MORE);
+    for (int i = 0; i < PLACES + MORE && !in_trouble(); i++)
+        send_all(peers[i], bytes, whole);
+    for (int i = 0; i < PLACES + MORE && !in_trouble(); i++) {
+        if (i >= PLACES) { /* the server may have a place for a few of these even so */
+            SOCKET peer = peers[i - PLACES];
+            peers[i - PLACES] = INVALID_SOCKET; /* it is closed in leaves */
+            if (!leaves(peer, service, i - PLACES))
+                break;
+        }
+        if (wait_for_socket(peers[i], READABLE, (DWORD)patience_ms) == 0)
+            trouble(TIMED_OUT, "what makes the server accept again, whatever ends a client?",
+                    i < PLACES ? "%d clients came at the same time, and client %d was not served"
+                               : "%d clients came at the same time; client %d was not served even "
+                                 "when %d others %s",
+                    PLACES + MORE, i + 1, i - PLACES + 1, how);
+        else if (service->opens == NULL || service->opens(peers[i]))
+            receive_exactly(peers[i], bytes, whole);
+    }
+    end_peers(peers, PLACES + MORE);
+}
+
+/* First with a receive in progress, and then, several times in a row, with a send that is refused:
+ * some systems report a reset as an end while nothing is sent. */
+static bool leave_with_error(SOCKET peer, const struct service *service, int number)
+{
+    if (number < 5 && number % 2 == 1)
+        send(peer, (const char *)bytes_of(service), 5000, 0);
+    if (number >= 5)
+        fill(peer, bytes_of(service), SERVICE_SIZE);
+    reset_peer(peer);
+    return true;
+}
+
+void service_full_resets(struct server *server, const struct service *service)
+{
+    service_full(server, service, leave_with_error, "left with a reset");
 }
 
 /* ---- idle, leaks, stop --------------------------------------------------------------------- */

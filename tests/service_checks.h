@@ -51,6 +51,16 @@ void service_is_fair(struct server *server, const struct service *service);
  * left. */
 void service_places(struct server *server, const struct service *service);
 
+/* 60 clients are served, and more wait: each time one of the first has left, one more must be
+ * served. leaves makes it leave, and closes it; number counts from 0; the result is false after
+ * noting trouble. how says what those clients did: "left with a reset". */
+void service_full(struct server *server, const struct service *service,
+                  bool (*leaves)(SOCKET peer, const struct service *service, int number),
+                  const char *how);
+
+/* The same with clients that leave with a reset: for servers that have a limit. */
+void service_full_resets(struct server *server, const struct service *service);
+
 /* The server sleeps before the first client, with silent ones, and after the last one. */
 void service_sleeps(struct server *server, const struct service *service);
 

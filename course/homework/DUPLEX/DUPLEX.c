@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+enum { CHAPTER_BUFFER = 131072 };
 static const struct service duplex_service = {.unit = 0};
 
 /* What the two lines that the statement fixes have said so far. */
@@ -96,6 +97,11 @@ static void duplex_receives_ahead(struct server *server)
                 "expected at most two receives to wait, of %llu and %llu bytes, found %llu bytes "
                 "that are received and not sent",
                 narrated.last_but_one, narrated.last, kept);
+        else if (kept > 2 * CHAPTER_BUFFER)
+            trouble(FAILED, "how large is each of the two buffers?",
+                    "expected two buffers of the chapter's size, %d bytes each, found %llu bytes "
+                    "that are received and not sent",
+                    CHAPTER_BUFFER, kept);
         else if (receive_exactly(peer, pattern, sent)) { /* what was kept is not forgotten */
             shutdown(peer, SD_SEND);
             receive_end(peer);

@@ -186,6 +186,54 @@ static void frame_too_long(struct server *server)
         service_visit(server->port, &frame_service, 5000, 5000);
 }
 
+/* The bad length comes behind whole messages, in the same send, so that one receive brings all of
+ * them; or its second half comes alone. The echoes of the whole messages may be lost. */
+static void frame_too_long_behind(struct server *server)
+{
+    static const unsigned char header[FRAME_HEADER] = {0, 1, 0, 1};
+    enum { TIMES = 8 };
+    for (int i = 0; i < TIMES && !in_trouble(); i++) {
+        unsigned char bytes[3 * (FRAME_HEADER + 100) + FRAME_HEADER];
+        size_t whole = 0, first = i < TIMES / 2 ? FRAME_HEADER : FRAME_HEADER / 2;
+        int messages = i % 4 < 3 ? i % 4 + 1 : 1;
+        for (int j = 0; j < messages; j++)
+            whole += make_frame(bytes + whole, i % 4 < 3 ? 50 + (size_t)j : 0); /* also empty */
+        memcpy(bytes + whole, header, FRAME_HEADER);
+        SOCKET peer = connect_peer(server->port);
+        bool sent = peer != INVALID_SOCKET && send_all(peer, bytes, whole + first);
+        if (sent && first < FRAME_HEADER) {
+            Sleep(20);
+            sent = send_all(peer, bytes + whole + first, FRAME_HEADER - first);
+        }
+        if (sent && wait_for_end(peer, patience_ms) < 0)
+            trouble(FAILED, "which lengths are checked when one receive brings several messages?",
+                    "expected a client that announces %d bytes behind %d whole message%s to be "
+                    "disconnected, found it still connected",
+                    FRAME_MOST + 1, messages, messages > 1 ? "s" : "");
+        close_peer(peer);
+    }
+}
+
+static bool announce_too_much(SOCKET peer, const struct service *service, int number)
+{
+    static const unsigned char header[FRAME_HEADER] = {0xff, 0xff, 0xff, 0xff};
+    (void)service;
+    (void)number;
+    if (send_all(peer, header, FRAME_HEADER) && wait_for_end(peer, patience_ms) < 0)
+        trouble(FAILED, "is the length in front checked before it is used?",
+                "expected a client that announces too much to be disconnected, found it still "
+                "connected");
+    closesocket(peer);
+    return !in_trouble();
+}
+
+/* Clients wait for the places of those that announce too much. */
+static void frame_too_long_full(struct server *server)
+{
+    service_full(server, &frame_service, announce_too_much,
+                 "had announced too much, and were disconnected");
+}
+
 static void frame_load(void)
 {
     service_load(&frame_service);
@@ -219,6 +267,8 @@ static void frame_fair(struct server *server)
 static void frame_places(struct server *server)
 {
     service_places(server, &frame_service);
+    if (!in_trouble())
+        service_full_resets(server, &frame_service);
 }
 
 static void frame_sleeps(struct server *server)
@@ -248,6 +298,12 @@ static const struct check frame_checks[] = {
      .options = "--quiet"},
     {.name = "a length that is too long: the client is disconnected",
      .talk = frame_too_long,
+     .options = "--quiet"},
+    {.name = "a length that is too long behind whole messages: the client is disconnected",
+     .talk = frame_too_long_behind,
+     .options = "--quiet"},
+    {.name = "a length that is too long while the server is full: a client that waits is served",
+     .talk = frame_too_long_full,
      .options = "--quiet"},
     {.name = "8 clients at the same time; the summary counts what came back", .run = frame_load},
     {.name = "a client that reads late gets everything, and costs little until then",

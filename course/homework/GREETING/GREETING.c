@@ -135,6 +135,8 @@ static void greeting_fair(struct server *server)
 static void greeting_places(struct server *server)
 {
     service_places(server, &greeting_service);
+    if (!in_trouble())
+        service_full_resets(server, &greeting_service);
 }
 
 static void greeting_sleeps(struct server *server)

@@ -156,6 +156,198 @@ static void idle_does_not_read(struct server *server)
     end_peers(peers, COUNT);
 }
 
+/* Clients that leave on their own, in every way, long before their time has run out: silent, after
+ * a word, and while what was sent to them is refused. None of them was disconnected for silence. */
+static void idle_leaves(struct server *server)
+{
+    enum { WAYS = 8 };
+    for (int i = 0; i < WAYS && !in_trouble(); i++) {
+        SOCKET peer = connect_peer(server->port);
+        if (peer == INVALID_SOCKET)
+            return;
+        if (i % 4 == 1 || i % 4 == 2)
+            exchange(peer, pattern, 10, 10);
+        if (i % 4 == 2)
+            send(peer, (const char *)pattern, 10, 0); /* the echo is not read */
+        if (i % 4 == 3)
+            fill(peer);
+        if (i < WAYS / 2)
+            reset_peer(peer);
+        else
+            closesocket(peer);
+    }
+    if (!in_trouble()) { /* when this one is served, the server has noticed that the others left */
+        converse(server->port, pattern, 100, 100);
+        Sleep(300);
+        int said = count_text(server, idle_words);
+        if (said != 0)
+            trouble(FAILED,
+                    "on which path are these words printed: only when the time has run out?",
+                    "expected no line with \"%s\", because %d clients left on their own, with a "
+                    "reset or in order, found %d",
+                    idle_words, (int)WAYS, said);
+    }
+}
+
+/* ---- what counts: a send as well ----------------------------------------------------------- */
+
+/* A client sends pieces, with a pause after each, and reads nothing. */
+enum { PIECE = 65536, PAUSE_MS = 30 };
+
+/* Clients that do the same. One of them reads in the end. Its twins never do, so what the server
+ * could not send to both of them shows whether a send to the reader was pending as well. */
+enum { TWIN_BEFORE, READER, TWIN_AFTER, ALIKE };
+struct late {
+    SOCKET peers[ALIKE];
+    size_t length; /* of what each of them sends */
+    bool complete; /* the reader has got all of it in time */
+    double ended;  /* when the reader's connection has ended; 0: not yet */
+};
+
+/* Sends a piece. Returns false if not all of it was taken for a while. */
+static bool send_piece(SOCKET peer, size_t at)
+{
+    size_t sent = 0;
+    while (sent < PIECE && wait_for_socket(peer, WRITABLE, 300) != 0) {
+        int n = send(peer, (const char *)pattern + at + sent, (int)(PIECE - sent), 0);
+        if (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK)
+            break;
+        sent += n > 0 ? (size_t)n : 0;
+    }
+    return sent == PIECE;
+}
+
+/* Reads this many bytes, or until the end, or until nothing comes for that long. Returns how
+ * many; most after a reset, because then bytes that were sent may be lost. */
+static size_t read_most(SOCKET peer, size_t most, DWORD milliseconds)
+{
+    static char bytes[65536];
+    size_t received = 0;
+    while (received < most && wait_for_socket(peer, READABLE, milliseconds) != 0) {
+        size_t left = most - received < sizeof bytes ? most - received : sizeof bytes;
+        int n = recv(peer, bytes, (int)left, 0);
+        if (n == 0)
+            break;
+        if (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK)
+            return most;
+        received += n > 0 ? (size_t)n : 0;
+    }
+    return received;
+}
+
+/* With a smaller buffer than usual, so that the sends to it are refused sooner. */
+static SOCKET connect_small(int port)
+{
+    int size = 65536;
+    SOCKET peer = in_trouble() ? INVALID_SOCKET : connect_peer(port);
+    if (peer != INVALID_SOCKET)
+        setsockopt(peer, SOL_SOCKET, SO_RCVBUF, (const char *)&size, sizeof size);
+    return peer;
+}
+
+/* How many bytes the server can send to a client that reads nothing: its summary shows that. -1
+ * after noting trouble. */
+static long long bytes_without_reading(void)
+{
+    struct server server;
+    struct summary summary = {0, -1, 0};
+    size_t sent = 0;
+    if (!start_server(&server, "--quiet"))
+        return -1;
+    SOCKET peer = connect_small(server.port);
+    while (peer != INVALID_SOCKET && sent + PIECE <= PATTERN_SIZE && send_piece(peer, sent)) {
+        sent += PIECE;
+        Sleep(PAUSE_MS);
+    }
+    if (stop_and_keep(&server))
+        find_summary(&server.process, &summary);
+    end_program(&server.process, "after Ctrl+C");
+    close_peer(peer);
+    return in_trouble() ? -1 : summary.bytes;
+}
+
+/* They send everything, and the last piece of each comes in the last round. Returns false if the
+ * server did not take all of it, so that nothing can be concluded. */
+static bool send_late(const struct late *late, int count, size_t longest)
+{
+    bool taken = true;
+    for (size_t at = 0; at < longest && taken && !in_trouble(); at += PIECE) {
+        for (int i = 0; i < count && taken; i++) {
+            size_t later = longest - late[i].length;
+            for (int j = 0; j < ALIKE && at >= later && taken; j++)
+                taken = send_piece(late[i].peers[j], at - later);
+        }
+        Sleep(PAUSE_MS);
+    }
+    return taken && !in_trouble();
+}
+
+/* The readers read everything now, long after the last piece has been sent at begun. Watches which
+ * of their connections end too early, and returns when that can be said of all. */
+static void read_late(struct late *late, int count, double begun)
+{
+    double reads = now_ms();
+    for (int i = 0; i < count; i++) {
+        size_t received = read_most(late[i].peers[READER], late[i].length, 200);
+        late[i].complete = received == late[i].length && now_ms() - begun < IDLE_EARLIEST_MS;
+    }
+    while (now_ms() - reads < IDLE_EARLIEST_MS) {
+        for (int i = 0; i < count; i++) {
+            if (late[i].ended == 0 && has_ended(late[i].peers[READER]))
+                late[i].ended = now_ms();
+        }
+        Sleep(20);
+    }
+    for (int i = 0; i < count && !in_trouble(); i++) {
+        bool pending =
+            late[i].complete && late[i].ended != 0 && late[i].ended - reads < IDLE_EARLIEST_MS;
+        for (int j = 0; j < ALIKE && pending; j++) { /* the server has disconnected the twins */
+            size_t lost = j == READER
+                              ? PIECE
+                              : late[i].length - read_most(late[i].peers[j], late[i].length, 1000);
+            pending = lost > 8192 && lost <= 2 * PIECE; /* a reset has lost much more */
+        }
+        if (pending)
+            trouble(FAILED, idle_hint,
+                    "a client sent %lu bytes and read nothing, so a send to it was pending; %.1f s "
+                    "later it read all of them: expected the end of the connection %.1f s after "
+                    "that, because the send has completed, found it after %.1f s",
+                    (unsigned long)late[i].length, (reads - begun) / 1000, IDLE_LIMIT_MS / 1000.0,
+                    (late[i].ended - reads) / 1000);
+    }
+}
+
+/* The server has received all that a client sent, and a send to the client is pending: it completes
+ * when the client reads, and no receive does. From then on the client has its whole time again.
+ * How much must be sent for that is not known exactly, so some clients send a piece more. */
+static void idle_send_counts(void)
+{
+    enum { KINDS = 3, READS_AT_MS = 1200 };
+    struct late late[KINDS];
+    struct server server;
+    bool certain = false;
+    long long most = bytes_without_reading();
+    if (most < 0 || most + KINDS * PIECE > PATTERN_SIZE || !start_server(&server, "--quiet"))
+        return;
+    for (int i = 0; i < KINDS; i++) {
+        late[i] = (struct late){.length = ((size_t)most / PIECE + (size_t)i) * PIECE};
+        for (int j = 0; j < ALIKE; j++)
+            late[i].peers[j] = connect_small(server.port);
+    }
+    if (!in_trouble() && send_late(late, KINDS, late[KINDS - 1].length)) {
+        double begun = now_ms();
+        Sleep(READS_AT_MS);
+        read_late(late, KINDS, begun);
+        for (int i = 0; i < KINDS; i++)
+            certain = certain || late[i].complete;
+    }
+    if (!certain && !in_trouble())
+        trouble(SKIPPED, "", "this machine is too busy to tell");
+    for (int i = 0; i < KINDS; i++)
+        end_peers(late[i].peers, ALIKE);
+    stop_server(&server);
+}
+
 /* As many silent clients as one wait has places for, and more that send something. Those may have
  * to wait until the silent ones are disconnected. Afterwards none of them costs anything. */
 static void idle_places(struct server *server)
@@ -275,6 +467,12 @@ const struct check idle_checks[] = {
     {.name = "a client that does not read is also disconnected",
      .talk = idle_does_not_read,
      .options = "--quiet"},
+    {.name = "a client that reads late gets its 2 s again when the send to it completes",
+     .run = idle_send_counts,
+     .plain_only = true},
+    {.name = "clients that leave on their own, also with a reset, are not narrated as idle",
+     .talk = idle_leaves,
+     .options = ""},
     {.name = "62 silent clients give back their places, and leak nothing",
      .talk = idle_places,
      .options = "--quiet"},
