@@ -114,8 +114,9 @@ void messages_leak_nothing(void)
     stop_server(&server);
 }
 
-/* The clients that have been served leave, in one of three ways. Returns how many are left. */
-static int leave(SOCKET *peers, const bool *served, int count)
+/* The clients that have been served leave: all with a reset, or in one of three ways. Returns how many
+ * are left. */
+static int leave(SOCKET *peers, const bool *served, int count, bool only_resets)
 {
     int left = 0;
 
@@ -126,7 +127,7 @@ static int leave(SOCKET *peers, const bool *served, int count)
             left++;
             continue;
         }
-        if (i % 3 == 0) {
+        if (only_resets || i % 3 == 0) {
             reset_peer(peers[i]);
         } else {
             if (i % 3 == 1) /* the echo is not read, so the end stays behind it */
@@ -167,7 +168,7 @@ void places_are_given_back(struct server *server)
                     COUNT - left, COUNT);
         Sleep(50); /* those that were served stay for a while, so that every place is taken */
         if (!in_trouble())
-            left = leave(peers, served, COUNT);
+            left = leave(peers, served, COUNT, left == COUNT);
     }
     end_peers(peers, COUNT);
 }
