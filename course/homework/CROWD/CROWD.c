@@ -125,6 +125,5 @@ const struct exercise CROWD = {
     .options = "",
     .checks = crowd_checks,
     .reused = {"half-close", "bytes and end together", "50 resets", "12 resets", "never reads",
-               "reads late", "as many clients", "storm of 200", "mixed storm",
-               "do not starve a quiet one", "Ctrl+C"},
+               "reads late", "storm of 200", "mixed storm", "do not starve a quiet one", "Ctrl+C"},
 };
