@@ -381,6 +381,85 @@ static void chat_places(void)
     close_chat(&server, peers, COUNT);
 }
 
+/* Notes which clients have a place: they hear a line of the first one. Returns how many wait. */
+static int find_waiting(const SOCKET *peers, bool *has_place, int count)
+{
+    static const char line[] = "who is here?\n";
+    int waiting = count - 1;
+
+    send_text(peers[0], line);
+    has_place[0] = true;
+    for (double end = now_ms() + 500; waiting > 0 && now_ms() < end && !in_trouble();) {
+        for (int i = 1; i < count; i++) {
+            if (has_place[i] || wait_for_socket(peers[i], READABLE, 0) == 0)
+                continue;
+            has_place[i] = true;
+            waiting--;
+            end = now_ms() + 500; /* on a busy machine another one may hear it later */
+        }
+        Sleep(10);
+    }
+    return waiting;
+}
+
+/* Whether a client that had to wait now hears something, so has a place. */
+static bool one_is_let_in(const SOCKET *peers, const bool *has_place, int count)
+{
+    char byte;
+
+    for (int i = 1; i < count; i++) {
+        if (!has_place[i] && recv(peers[i], &byte, 1, 0) > 0)
+            return true;
+    }
+    return false;
+}
+
+/* A client waits until there is a place. One of the others does not read, so that its queue fills
+ * and the server disconnects it, while it serves the client that talks. No other one leaves. */
+static void chat_place_of_lazy(void)
+{
+    enum { TALKER, LAZY, FIRST, COUNT = 64, LINES = 40, LINE = 4000, ROUNDS = 52 };
+    static SOCKET peers[COUNT];
+    static unsigned char lines[LINES * LINE];
+    bool has_place[COUNT] = {false};
+    const int little = 4096;
+    struct server server;
+    bool let_in = false;
+    if (!open_chat(&server, peers, COUNT))
+        return;
+    for (int i = 0; i < LINES * LINE; i++)
+        lines[i] = (unsigned char)(i % LINE == LINE - 1 ? '\n' : 'a' + i % 26);
+    if (!in_trouble())
+        setsockopt(peers[LAZY], SOL_SOCKET, SO_RCVBUF, (const char *)&little, sizeof little);
+    bool full = !in_trouble() && find_waiting(peers, has_place, COUNT) > 0;
+    for (int i = FIRST; i < COUNT && full && !in_trouble(); i++) {
+        if (has_place[i])
+            receive_text(peers[i], "who is here?\n");
+    }
+    /* A server that has a place for each of them, as that of ROOM, has passed. */
+    for (int round = 0; round < ROUNDS && full && !let_in && !in_trouble(); round++) {
+        send_all(peers[TALKER], lines, sizeof lines);
+        for (int i = FIRST; i < COUNT && !in_trouble(); i++) {
+            if (has_place[i])
+                receive_exactly(peers[i], lines, sizeof lines);
+        }
+        let_in = one_is_let_in(peers, has_place, COUNT);
+    }
+    for (double end = now_ms() + patience_ms; full && !let_in && now_ms() < end && !in_trouble();) {
+        send_text(peers[TALKER], "who is late?\n");
+        Sleep(50);
+        let_in = one_is_let_in(peers, has_place, COUNT);
+    }
+    if (full && !let_in && !in_trouble())
+        trouble(
+            TIMED_OUT,
+            "what makes the server accept again when a client leaves because its queue is full?",
+            "expected a client that waits to have the place of one that did not read, found "
+            "that it receives nothing after %d KiB",
+            ROUNDS * LINES * LINE >> 10);
+    close_chat(&server, peers, COUNT);
+}
+
 static void chat_many_lines(void)
 {
     enum { WARM_UP = 50, ROUNDS = 350, LENGTH = 8192 };
@@ -454,25 +533,67 @@ static void chat_leaving(void)
     close_chat(&server, peers, 2);
 }
 
-static void visit_chat(int port, int number)
+/* The same each time, because one may come a visit late. */
+static const char visit_line[] = "a visit\n";
+
+/* Connects two, and waits until both have been accepted. */
+static void meet(int port, SOCKET *peers)
 {
-    static const char line[] = "a visit\n"; /* the same each time: one may come a visit late */
-    SOCKET peers[2];
-    (void)number;
     connect_peers(port, peers, 2);
     /* A line that comes shows that the other peer is accepted; a line before that may miss it. */
     for (int i = 0; i < 50 && !in_trouble(); i++) {
-        send_text(peers[0], line);
+        send_text(peers[0], visit_line);
         if (wait_for_socket(peers[1], READABLE, 20) != 0)
             break;
     }
-    receive_text(peers[1], line);
+    receive_text(peers[1], visit_line);
+}
+
+static void visit_chat(int port, int number)
+{
+    SOCKET peers[2];
+    (void)number;
+    meet(port, peers);
     end_peers(peers, 2);
 }
 
 static void chat_leaks_nothing(void)
 {
     expect_no_leak("--quiet", visit_chat);
+}
+
+/* Neither of the two leaves in order: one is reset, and so is the other, or it is disconnected.
+ * Before that each of them hears much, so that what is kept for it has been in use. */
+static void visit_and_reset(int port, int number)
+{
+    enum { LENGTH = 40960 };
+    static unsigned char lines[LENGTH], too_long[CHAT_LINE + 1];
+    SOCKET peers[2];
+    meet(port, peers);
+    for (size_t i = 0; i < LENGTH; i++)
+        lines[i] = (unsigned char)visit_line[i % (sizeof visit_line - 1)];
+    for (int i = 0; i < 2 && !in_trouble(); i++) {
+        if (send_all(peers[i], lines, LENGTH))
+            receive_exactly(peers[1 - i], lines, LENGTH);
+    }
+    if (number % 2 == 0 && !in_trouble()) {
+        memset(too_long, 'x', sizeof too_long);
+        too_long[CHAT_LINE] = '\n';
+        if (send_all(peers[0], too_long, sizeof too_long) &&
+            wait_for_end(peers[0], patience_ms) < 0)
+            trouble(FAILED, "what happens when a line does not end within 4,096 bytes?",
+                    "expected a client that sends a line of 4,097 bytes to be disconnected, found "
+                    "it still connected");
+    }
+    for (int i = 0; i < 2; i++) {
+        if (peers[i] != INVALID_SOCKET)
+            reset_peer(peers[i]);
+    }
+}
+
+static void chat_resets_leak_nothing(void)
+{
+    expect_no_leak("--quiet", visit_and_reset);
 }
 
 static void chat_sleeps(void)
@@ -503,6 +624,114 @@ static void chat_stop(void)
     close_chat(&server, peers, COUNT);
 }
 
+/* ---- one talks without a pause --------------------------------------------------------------- */
+
+enum { FLOOD_LINE = 1024, FLOOD_LENGTH = 64 * FLOOD_LINE, DRAIN_SIZE = 1024 * 1024 };
+
+struct flood {
+    SOCKET peer;
+    volatile LONG ends;
+};
+
+/* Sends lines as fast as the server takes them, until ends is set or the connection breaks. */
+static DWORD WINAPI send_flood(void *parameter)
+{
+    static char lines[FLOOD_LENGTH];
+    struct flood *flood = parameter;
+    int sent = 0; /* of the lines, so that a send that took only a part is continued */
+
+    for (int i = 0; i < FLOOD_LENGTH; i++)
+        lines[i] = (char)(i % FLOOD_LINE == FLOOD_LINE - 1 ? '\n' : 'a' + i % 26);
+    while (!flood->ends) {
+        int n = send(flood->peer, lines + sent, FLOOD_LENGTH - sent, 0);
+        if (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK)
+            break;
+        if (n == SOCKET_ERROR)
+            wait_for_socket(flood->peer, WRITABLE, 100);
+        else
+            sent = (sent + n) % FLOOD_LENGTH;
+    }
+    return 0;
+}
+
+/* Takes what has arrived. Returns 1: something, 0: nothing, -1: the connection has ended. */
+static int drain(SOCKET peer)
+{
+    static char bytes[DRAIN_SIZE];
+    int received = peer == INVALID_SOCKET ? 0 : recv(peer, bytes, sizeof bytes, 0);
+
+    if (received == SOCKET_ERROR && WSAGetLastError() == WSAEWOULDBLOCK)
+        return 0;
+    return received > 0 ? 1 : peer == INVALID_SOCKET ? 0 : -1;
+}
+
+/* It may be disconnected before this, because its queue is full already: no trouble. */
+static SOCKET connect_newcomer(int port)
+{
+    SOCKET newcomer = connect_peer(port);
+    if (newcomer != INVALID_SOCKET)
+        send(newcomer, "me too\n", 7, 0);
+    return newcomer;
+}
+
+/* A newcomer must hear the flood, and the client that sends the flood must hear the newcomer. A
+ * server may disconnect a client that reads more slowly than the flood comes: it does not matter
+ * whether that happens to a listener, and in place of a newcomer comes another one. */
+static void meet_newcomer(int port, SOCKET talker, const SOCKET *listeners, int count)
+{
+    bool heard = false, was_heard = false;
+    double end = now_ms() + patience_ms;
+    SOCKET newcomer = connect_newcomer(port);
+
+    while (!(heard && was_heard) && now_ms() < end && !in_trouble()) {
+        int result = drain(newcomer);
+        heard = heard || result > 0;
+        was_heard = drain(talker) > 0 || was_heard;
+        for (int i = 0; i < count; i++)
+            drain(listeners[i]);
+        if (result < 0) {
+            closesocket(newcomer);
+            newcomer = connect_newcomer(port);
+        }
+    }
+    close_peer(newcomer);
+    if (!(heard && was_heard) && !in_trouble())
+        trouble(TIMED_OUT, "how long is one client served before the others have their turn?",
+                "while one client sends without a pause, expected a new client to hear it and to "
+                "be heard within %d s, found that it %s",
+                patience_ms / 1000,
+                heard       ? "hears, but is not heard"
+                : was_heard ? "is heard, but hears nothing"
+                            : "is not served");
+}
+
+/* One client sends as much as the server takes; newcomers, and Ctrl+C, must have their turn. */
+static void chat_flood(void)
+{
+    enum { TALKER, FIRST, COUNT = 9, NEWCOMERS = 3 };
+    struct server server;
+    SOCKET peers[COUNT];
+    if (!open_chat(&server, peers, COUNT))
+        return;
+    struct flood flood = {peers[TALKER], 0};
+    HANDLE thread = in_trouble() ? NULL : CreateThread(NULL, 0, send_flood, &flood, 0, NULL);
+    if (thread == NULL && !in_trouble())
+        fail((int)GetLastError(), "CreateThread");
+    for (double end = now_ms() + 300; now_ms() < end && !in_trouble();) {
+        for (int i = FIRST; i < COUNT; i++)
+            drain(peers[i]);
+    }
+    for (int i = 0; i < NEWCOMERS && !in_trouble(); i++)
+        meet_newcomer(server.port, peers[TALKER], peers + FIRST, COUNT - FIRST);
+    stop_server(&server); /* the flood goes on until the server has ended */
+    InterlockedExchange(&flood.ends, 1);
+    if (thread != NULL) {
+        WaitForSingleObject(thread, INFINITE); /* each of its waits is bounded */
+        CloseHandle(thread);
+    }
+    end_peers(peers, COUNT);
+}
+
 const struct check chat_checks[] = {
     {.name = "a line goes to every other client", .run = chat_others},
     {.name = "a client does not get back what it sent", .run = chat_not_oneself},
@@ -516,11 +745,14 @@ const struct check chat_checks[] = {
     {.name = "the last lines before a shutdown are passed on", .run = chat_last_words},
     {.name = "some clients leave while others talk", .run = chat_leaving},
     {.name = "clients that leave give back their places", .run = chat_places},
+    {.name = "a client whose queue is full gives back its place", .run = chat_place_of_lazy},
     {.name = "many lines leak nothing", .run = chat_many_lines},
     {.name = "300 visits leak nothing", .run = chat_leaks_nothing},
+    {.name = "300 visits that end with a reset leak nothing", .run = chat_resets_leak_nothing},
     {.name = "silence costs no CPU", .run = chat_sleeps},
     {.name = "the summary has counted all clients and bytes", .run = chat_summary},
     {.name = "Ctrl+C while lines are on their way", .run = chat_stop},
+    {.name = "busy talkers do not starve a quiet client, nor Ctrl+C", .run = chat_flood},
     {0},
 };
 
