@@ -40,7 +40,7 @@ double wait_for_end(SOCKET peer, int most);
  * with a number from 1 on. What they do must leave nothing allocated or open afterwards. */
 void expect_no_leak(const char *options, void (*visit)(int port, int number));
 
-/* A check: the same with clients that send, and get the same back. */
+/* A check: the same with clients that send, and get the same back; some leave with a reset. */
 void echo_leaks_nothing(void);
 
 /* A check: one client sends, and gets the same back, so often that anything not freed after a

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { MOST_CLOSED = 200 };
+enum { MOST_CLOSED = 1200 };
 
 /* What the lines about closesocket say, for each client that has one. */
 struct closed {
@@ -166,6 +166,19 @@ static void count_side_by_side(struct server *server)
     expect_counts(server, expected, CLIENTS);
 }
 
+/* Each sends another number of bytes, so that what is left of an earlier client shows. They come
+ * one after the other, so the place of one in a table is free when a later one is given it. */
+static void count_in_a_row(struct server *server)
+{
+    enum { CLIENTS = 1100 };
+    static long long expected[CLIENTS];
+    for (int i = 0; i < CLIENTS && !in_trouble(); i++) {
+        expected[i] = i + 1;
+        converse(server->port, pattern, (size_t)expected[i], CLIENTS);
+    }
+    expect_counts(server, expected, CLIENTS);
+}
+
 /* All clients have left: their lines add up to the summary. Some reset their connections while much
  * is on its way, some never read. */
 static void count_adds_up(void)
@@ -275,10 +288,15 @@ static const struct check count_checks[] = {
      .talk = count_until_the_end,
      .options = ""},
     {.name = "20 clients, each with its own count", .talk = count_side_by_side, .options = ""},
+    {.name = "1,100 clients in a row, each with its own count",
+     .talk = count_in_a_row,
+     .options = "",
+     .plain_only = true},
     {.name = "the numbers add up to the summary", .run = count_adds_up},
     {.name = "the numbers and the summary after Ctrl+C", .run = count_at_the_stop},
     {.name = "--quiet: no line", .talk = count_quietly, .options = "--quiet"},
     {.name = "2,000 messages leak nothing", .run = messages_leak_nothing},
+    {.name = "300 clients leak nothing", .run = echo_leaks_nothing},
     {0},
 };
 

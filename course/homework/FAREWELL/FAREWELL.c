@@ -127,6 +127,32 @@ static void farewell_stops(void)
     service_stops(&farewell_service);
 }
 
+/* Neither a client that has exchanged bytes nor a new one has shut down when Ctrl+C comes. */
+static void farewell_not_at_the_stop(void)
+{
+    enum { SILENT, NEW, COUNT };
+    static const char *const who[COUNT] = {"has exchanged 1,000 bytes", "is new"};
+    SOCKET peers[COUNT];
+    struct server server;
+
+    if (!start_server(&server, "--quiet"))
+        return;
+    connect_peers(server.port, peers, COUNT);
+    if (!in_trouble() && exchange(peers[SILENT], pattern, 1000, 1000))
+        Sleep(200); /* so that the server has accepted both, and waits for more */
+    stop_server(&server);
+    for (int i = 0; i < COUNT && !in_trouble(); i++) {
+        char bytes[100], text[SHOWN_SIZE];
+        wait_for_socket(peers[i], READABLE, (DWORD)patience_ms);
+        int received = recv(peers[i], bytes, sizeof bytes, 0);
+        if (received > 0)
+            trouble(FAILED, "is there a farewell on the way that Ctrl+C takes?",
+                    "expected no farewell at Ctrl+C for a client that %s, found \"%s\"", who[i],
+                    show_bytes(text, bytes, (size_t)received));
+    }
+    end_peers(peers, COUNT);
+}
+
 static const struct check farewell_checks[] = {
     {.name = "the echo, the farewell, the end", .talk = farewell_short, .options = "--quiet"},
     {.name = "a client that sent nothing gets one", .talk = farewell_nothing, .options = "--quiet"},
@@ -158,6 +184,7 @@ static const struct check farewell_checks[] = {
      .options = "--quiet"},
     {.name = "600 clients and 1,500 messages leak nothing", .run = farewell_leaks_nothing},
     {.name = "Ctrl+C with clients of each kind", .run = farewell_stops},
+    {.name = "no farewell at Ctrl+C", .run = farewell_not_at_the_stop},
     {0},
 };
 

@@ -56,6 +56,14 @@ static void greeting_first(struct server *server)
     end_peers(peers, 12);
 }
 
+/* The number of the last ones has four digits. */
+static void greeting_in_a_row(struct server *server)
+{
+    enum { CLIENTS = 1001 };
+    for (int i = 1; i <= CLIENTS && !in_trouble(); i++)
+        close_peer(connect_and_be_greeted(server->port, i));
+}
+
 /* Each receive is another chance for a second greeting. */
 static void greeting_once(struct server *server)
 {
@@ -158,6 +166,10 @@ static const struct check greeting_checks[] = {
     {.name = "each client is greeted, with its number",
      .talk = greeting_first,
      .options = "--quiet"},
+    {.name = "1,001 clients in a row are greeted, each with its number",
+     .talk = greeting_in_a_row,
+     .options = "--quiet",
+     .plain_only = true},
     {.name = "after the greeting everything is echoed, and no second one comes",
      .talk = greeting_once,
      .options = "--quiet"},
