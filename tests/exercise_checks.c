@@ -126,8 +126,8 @@ void messages_leak_nothing(void)
     stop_server(&server);
 }
 
-/* The clients that have been served leave: all with a reset, or in one of three ways. Returns how many
- * are left. */
+/* The clients that have been served leave: all with a reset, or in one of three ways. Returns how
+ * many are left. */
 static int leave(SOCKET *peers, const bool *served, int count, bool only_resets)
 {
     int left = 0;

@@ -51,8 +51,8 @@ void receives_leak_nothing(struct server *server);
 void messages_leak_nothing(void);
 
 /* A check: there are more clients than one wait has places for. Each of them must be served, at the
- * latest when others have left: the first ones with a reset, then with a reset, an orderly close, or
- * an orderly close without reading the echo. What the server prints does not matter. */
+ * latest when others have left: the first ones with a reset, then with a reset, an orderly close,
+ * or an orderly close without reading the echo. What the server prints does not matter. */
 void places_are_given_back(struct server *server);
 
 #endif
