@@ -476,8 +476,8 @@ static void compare_with_others(const struct operation *operation)
     }
 }
 
-/* A textbook mistake: after an echo WSABUF.len is still the length of what was echoed. But a program
- * may ask for exactly the rest of its bytes. */
+/* A textbook mistake: after an echo WSABUF.len is still the length of what was echoed. But a
+ * program may ask for exactly the rest of its bytes. */
 static void check_length_again(struct socket_record *record, const struct operation *operation)
 {
     const WSABUF *buffer = &operation->buffers[0];
