@@ -14,7 +14,13 @@
 #include <stdio.h>
 #include <wchar.h>
 
-enum { MILLISECONDS_BETWEEN_LOOKS = 5, MILLISECONDS_AT_MOST = 300 * 1000 };
+enum { MILLISECONDS_AT_MOST = 300 * 1000 };
+
+/* Each look searches a folder, so a compiler that takes longer is looked for less often. */
+static int milliseconds_to_next_look(int waited)
+{
+    return waited < 1000 ? 5 + waited / 20 : 50;
+}
 
 static int give_up(const char *why)
 {
@@ -54,7 +60,8 @@ static void print_messages(const wchar_t *status_file)
 
 static int wait_for_status(const wchar_t *file)
 {
-    for (int waited = 0; waited < MILLISECONDS_AT_MOST; waited += MILLISECONDS_BETWEEN_LOOKS) {
+    int pause;
+    for (int waited = 0; waited < MILLISECONDS_AT_MOST; waited += pause) {
         FILE *stream = _wfopen(file, L"r");
         if (stream != NULL) {
             int status;
@@ -66,7 +73,8 @@ static int wait_for_status(const wchar_t *file)
                 return status;
             }
         }
-        Sleep(MILLISECONDS_BETWEEN_LOOKS);
+        pause = milliseconds_to_next_look(waited);
+        Sleep((DWORD)pause);
     }
     return give_up("the compiler did not end");
 }
