@@ -906,10 +906,10 @@ BOOL verifier_ReadFile(VERIFIER_AT, HANDLE handle, void *bytes, DWORD length, DW
     WSABUF buffer = {length, bytes};
     DWORD flags = 0;
 
-    if (overlapped != NULL && !is_socket(handle))
+    if (overlapped == NULL || !is_socket(handle)) {
         leave_overlapped(overlapped);
-    if (overlapped == NULL || !is_socket(handle))
         return ReadFile(handle, bytes, length, done, overlapped);
+    }
     return receive_overlapped(&place, (SOCKET)handle, &buffer, 1, NULL, &flags, overlapped, NULL) ==
            0;
 }
@@ -920,10 +920,10 @@ BOOL verifier_WriteFile(VERIFIER_AT, HANDLE handle, const void *bytes, DWORD len
     struct place place = at("WriteFile", file, line);
     WSABUF buffer = {length, (char *)bytes};
 
-    if (overlapped != NULL && !is_socket(handle))
+    if (overlapped == NULL || !is_socket(handle)) {
         leave_overlapped(overlapped);
-    if (overlapped == NULL || !is_socket(handle))
         return WriteFile(handle, bytes, length, done, overlapped);
+    }
     return send_overlapped(&place, (SOCKET)handle, &buffer, 1, NULL, 0, overlapped, NULL) == 0;
 }
 

@@ -724,6 +724,21 @@ static void called_through_pointers(void)
     closesocket(listener);
 }
 
+static void datagrams_through_pointers(void)
+{
+    SOCKET(WINAPI * make)(int, int, int) = socket;
+    struct sockaddr_in address = loopback(), from = {0};
+    struct pair pair = {datagram_socket(), make(AF_INET, SOCK_DGRAM, 0), NULL};
+    struct sockaddr_in here = address_of(pair.here);
+    int length = sizeof from;
+    char byte;
+
+    must(sendto(pair.there, "x", 1, 0, (struct sockaddr *)&here, sizeof here) == 1, "sendto");
+    must(recvfrom(pair.here, &byte, 1, 0, (struct sockaddr *)&from, &length) == 1, "recvfrom");
+    must(from.sin_addr.s_addr == address.sin_addr.s_addr, "recvfrom does not say from where");
+    hang_up(pair);
+}
+
 /* The socket belongs to a port already: the call makes none. */
 static void second_port_fails(void)
 {
@@ -784,6 +799,7 @@ static const struct {
     {CASE(third_parameter_of_main)},
     {CASE(closed_at_exit)},
     {CASE(called_through_pointers)},
+    {CASE(datagrams_through_pointers)},
     {CASE(second_port_fails)},
     {CASE(duplicate_listens)},
 };

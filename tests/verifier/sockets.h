@@ -532,27 +532,40 @@ static bool is_stream(SOCKET socket)
 {
     take_lock();
     const struct socket_record *record = find_socket(socket);
-    bool result = record == NULL || record->is_stream;
+    bool result = record != NULL ? record->is_stream : type_of(socket) == SOCK_STREAM;
     release_lock();
     return result;
+}
+
+/* A call with a datagram begins. False: it fails; the error is set. */
+static bool begin_datagram(struct call_inside *call, const struct place *place, SOCKET socket,
+                           const char *bytes, int length)
+{
+    if (is_negative(place, length))
+        return false;
+    take_lock();
+    const struct socket_record *record = use_socket(place, socket);
+    if (is_beyond_memory(place, bytes, (size_t)length))
+        return failed_call(WSAEFAULT) == 0;
+    check_blocking(place, record);
+    enter_call(call, place, socket, false, false);
+    release_lock();
+    return true;
 }
 
 int verifier_sendto(VERIFIER_AT, SOCKET socket, const char *bytes, int length, int flags,
                     const struct sockaddr *to, int to_length)
 {
     struct place place = at("sendto", file, line);
+    struct call_inside call;
 
     if (is_stream(socket))
         return send_bytes(&place, socket, bytes, length, flags);
-    if (is_negative(&place, length))
+    if (!begin_datagram(&call, &place, socket, bytes, length))
         return SOCKET_ERROR;
-    take_lock();
-    const struct socket_record *record = use_socket(&place, socket);
-    if (is_beyond_memory(&place, bytes, (size_t)length))
-        return failed_call(WSAEFAULT);
-    check_blocking(&place, record);
-    release_lock();
-    return sendto(socket, bytes, length, flags, to, to_length);
+    int result = sendto(socket, bytes, length, flags, to, to_length);
+    end_call(&call);
+    return result;
 }
 
 int verifier_recvfrom(VERIFIER_AT, SOCKET socket, char *bytes, int length, int flags,
@@ -563,15 +576,8 @@ int verifier_recvfrom(VERIFIER_AT, SOCKET socket, char *bytes, int length, int f
 
     if (is_stream(socket))
         return receive_bytes(&place, socket, bytes, length, flags);
-    if (is_negative(&place, length))
+    if (!begin_datagram(&call, &place, socket, bytes, length))
         return SOCKET_ERROR;
-    take_lock();
-    const struct socket_record *record = use_socket(&place, socket);
-    if (is_beyond_memory(&place, bytes, (size_t)length))
-        return failed_call(WSAEFAULT);
-    check_blocking(&place, record);
-    enter_call(&call, &place, socket, false, false);
-    release_lock();
     int result = recvfrom(socket, bytes, length, flags, from, from_length);
     end_call(&call);
     return result;
