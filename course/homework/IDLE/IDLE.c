@@ -278,7 +278,10 @@ static long long bytes_without_reading(void)
 static bool connect_late(struct server *server, struct late *late)
 {
     long long most = bytes_without_reading();
-    if (most < 0 || most + KINDS * PIECE > PATTERN_SIZE || !start_server(server, "--quiet"))
+    if (most + KINDS * PIECE > PATTERN_SIZE)
+        trouble(SKIPPED, "", "the server could send %lld bytes to a client that does not read",
+                most);
+    if (in_trouble() || !start_server(server, "--quiet"))
         return false;
     for (int i = 0; i < KINDS; i++) {
         late[i] = (struct late){.length = ((size_t)most / PIECE + (size_t)i) * PIECE};
