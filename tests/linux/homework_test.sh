@@ -78,7 +78,7 @@ while read -r chapter exercise; do
         mkdir "solution_$exercise"
         grep -q "^+++ b/$chapter/server.c" "course/homework/$exercise/$exercise.patch" || echo "not of $chapter"
         cp "$chapter/server.c" "solution_$exercise"
-        patch --fuzz=0 -s "solution_$exercise/server.c" "course/homework/$exercise/$exercise.patch" 2>&1
+        patch --fuzz=0 "solution_$exercise/server.c" "course/homework/$exercise/$exercise.patch" 2>&1 | grep -v "^patching file"
         cp -r "solution_$exercise" "$scratch/cl"
     )"
 done <<<"$exercises"
