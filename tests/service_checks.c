@@ -1,6 +1,9 @@
 /* service_checks.c - promises of servers that do a little more than echo. See service_checks.h. */
 #include "service_checks.h"
 
+/* What a client sends first: little, and it gets an answer; and what is more than a few bytes. */
+enum { FIRST_LENGTH = 100, SOME_BYTES = 5000 };
+
 static const unsigned char *bytes_of(const struct service *service)
 {
     return service->bytes != NULL ? service->bytes() : pattern;
@@ -82,7 +85,7 @@ void service_load(const struct service *service)
 
 /* ---- how a client behaves ------------------------------------------------------------------ */
 
-enum { LATER_PEERS = 6, STALL_MS = 12000 };
+enum { LATER_PEERS = 6, MOST_LATER_PEERS = 24, STALL_MS = 12000 };
 
 void service_half_close(struct server *server, const struct service *service)
 {
@@ -112,14 +115,21 @@ void service_half_close(struct server *server, const struct service *service)
     close_peer(late);
 }
 
+/* Otherwise the system's buffers for the peer could hold all that it sends and gets. */
+static void make_small(SOCKET peer)
+{
+    int size = 65536;
+
+    setsockopt(peer, SOL_SOCKET, SO_RCVBUF, (const char *)&size, sizeof size);
+    setsockopt(peer, SOL_SOCKET, SO_SNDBUF, (const char *)&size, sizeof size);
+}
+
 /* Sends until nothing is taken for a while, at most this many bytes. Returns how many. */
 static size_t fill(SOCKET peer, const unsigned char *bytes, size_t most)
 {
     size_t sent = 0;
-    int size = 65536; /* otherwise all of it could be in the system's buffers */
 
-    setsockopt(peer, SOL_SOCKET, SO_RCVBUF, (const char *)&size, sizeof size);
-    setsockopt(peer, SOL_SOCKET, SO_SNDBUF, (const char *)&size, sizeof size);
+    make_small(peer);
     while (sent < most && wait_for_socket(peer, WRITABLE, 400) != 0) {
         size_t piece = most - sent < 65536 ? most - sent : 65536;
         int n = send(peer, (const char *)bytes + sent, (int)piece, 0);
@@ -176,10 +186,12 @@ void service_reads_late(struct server *server, const struct service *service)
     double begun = now_ms();
     if (!in_trouble())
         service_visit(server->port, service, 65536, 65536);
-    if (now_ms() - begun > MOST_WAIT_MS && !verified)
+    bool waited = now_ms() - begun > MOST_WAIT_MS && !verified;
+    if (!in_trouble()) /* the other one's bytes do not get into what the first one still gets */
+        service_visit(server->port, service, 1024 * 1024, 256 * 1024);
+    if (waited)
         trouble(FAILED, "which call waits for the client that does not read?",
-                "while one client did not read, another had to wait %.1f s",
-                (now_ms() - begun) / 1000);
+                "while one client did not read, another had to wait more than %d ms", MOST_WAIT_MS);
     if (!measured || !measure_server(server, &after))
         cannot_measure(server);
     else if (after.memory > before.memory + MOST_MEMORY)
@@ -204,7 +216,7 @@ void service_reads_late(struct server *server, const struct service *service)
 static void receive_later(const SOCKET *peers, const size_t *lengths, int count,
                           const unsigned char *bytes)
 {
-    size_t received[LATER_PEERS] = {0};
+    size_t received[MOST_LATER_PEERS] = {0};
     double heard = now_ms();
     bool complete = false;
 
@@ -232,6 +244,18 @@ static void receive_later(const SOCKET *peers, const size_t *lengths, int count,
     }
 }
 
+/* The same, and then what comes at the end. */
+static void receive_later_to_the_end(const SOCKET *peers, const size_t *lengths, int count,
+                                     const struct service *service)
+{
+    if (!in_trouble())
+        receive_later(peers, lengths, count, bytes_of(service));
+    for (int i = 0; i < count && !in_trouble(); i++) {
+        wait_for_socket(peers[i], READABLE, STALL_MS); /* see receive_later */
+        receive_service_end(peers[i], service, lengths[i]);
+    }
+}
+
 /* With several of them, the last send meets both a full and a nearly full buffer of the system. */
 void service_reads_later(struct server *server, const struct service *service)
 {
@@ -242,10 +266,8 @@ void service_reads_later(struct server *server, const struct service *service)
     double last = now_ms();
 
     for (int i = 0; i < PEERS; i++) {
-        int size = 65536;
         peers[i] = in_trouble() ? INVALID_SOCKET : service_connect(server->port, service);
-        setsockopt(peers[i], SOL_SOCKET, SO_RCVBUF, (const char *)&size, sizeof size);
-        setsockopt(peers[i], SOL_SOCKET, SO_SNDBUF, (const char *)&size, sizeof size);
+        make_small(peers[i]);
     }
     while (!in_trouble() && now_ms() - last < QUIET_MS) {
         for (int i = 0; i < PEERS; i++) {
@@ -263,13 +285,96 @@ void service_reads_later(struct server *server, const struct service *service)
         shutdown(peers[i], SD_SEND);
         sent[i] -= service->unit > 1 ? sent[i] % service->unit : 0; /* the rest is dropped */
     }
-    if (!in_trouble())
-        receive_later(peers, sent, PEERS, bytes);
-    for (int i = 0; i < PEERS && !in_trouble(); i++) {
-        wait_for_socket(peers[i], READABLE, STALL_MS); /* see receive_later */
-        receive_service_end(peers[i], service, sent[i]);
-    }
+    receive_later_to_the_end(peers, sent, PEERS, service);
     end_peers(peers, PEERS);
+}
+
+long long service_echoed_unread(const struct service *service)
+{
+    struct server server;
+    struct summary summary = {0, 0, 0};
+
+    if (!start_server(&server, "--quiet"))
+        return 0;
+    SOCKET peer = service_connect(server.port, service);
+    if (peer != INVALID_SOCKET)
+        fill(peer, bytes_of(service), SERVICE_SIZE);
+    if (stop_and_keep(&server) && !find_summary(&server.process, &summary))
+        trouble(FAILED, "the end of main", "expected a summary after Ctrl+C, found none");
+    end_program(&server.process, "after Ctrl+C");
+    close_peer(peer);
+    return summary.bytes;
+}
+
+bool service_connect_stuck(int port, const struct service *service, long long echoed, SOCKET *peers)
+{
+    enum { STEP = 49152 }; /* three of them are more than a buffer */
+    bool good = true;
+
+    for (int i = 0; i < STUCK_PEERS; i++) {
+        size_t length = whole_units(service, (size_t)echoed + STEP / 2 + (size_t)i * STEP);
+        peers[i] = good ? service_connect(port, service) : INVALID_SOCKET;
+        make_small(peers[i]);
+        good = peers[i] != INVALID_SOCKET && send_all(peers[i], bytes_of(service), length) &&
+               shutdown(peers[i], SD_SEND) == 0;
+    }
+    return good;
+}
+
+void service_ends_without_room(const struct service *service)
+{
+    enum { BUFFER = 131072, STEP = 12288, PAUSE_MS = 300 };
+    const int count = verified ? LATER_PEERS : MOST_LATER_PEERS,
+              step = STEP * MOST_LATER_PEERS / count;
+    const unsigned char *bytes = bytes_of(service);
+    const long long echoed = service_echoed_unread(service); /* and up to a buffer more was kept */
+    SOCKET peers[MOST_LATER_PEERS];
+    size_t lengths[MOST_LATER_PEERS];
+    struct server server;
+
+    if (in_trouble() || !start_server(&server, "--quiet"))
+        return;
+    for (int i = 0; i < count; i++) {
+        long long length = echoed + BUFFER - (count - 4LL - i) * step;
+        lengths[i] = whole_units(service, length > 0 ? (size_t)length : 1);
+        peers[i] = in_trouble() ? INVALID_SOCKET : service_connect(server.port, service);
+        make_small(peers[i]);
+        if (peers[i] != INVALID_SOCKET && send_all(peers[i], bytes, lengths[i]))
+            shutdown(peers[i], SD_SEND);
+    }
+    Sleep(PAUSE_MS);
+    receive_later_to_the_end(peers, lengths, count, service);
+    end_peers(peers, count);
+    stop_server(&server);
+}
+
+/* The reset may come before the server has accepted the client, or while it accepts it, or before
+ * its first receive. */
+void service_quick_resets(struct server *server, const struct service *service)
+{
+    enum { WARM_UP = 20, COUNT = 220, AT_ONCE = 5 };
+    struct measurement before = {0, 0, 0};
+    SOCKET peers[AT_ONCE];
+    bool measured = true;
+
+    for (int i = 0, together; i < COUNT && !in_trouble(); i += together) {
+        if (i == WARM_UP) {
+            service_visit(server->port, service, 100, 100);
+            measured = measure_server(server, &before);
+        }
+        together = i % (2 * AT_ONCE) == 0 ? AT_ONCE : 1;
+        connect_peers(server->port, peers, together);
+        for (int j = 0; j < together; j++) {
+            if (peers[j] != INVALID_SOCKET)
+                reset_peer(peers[j]);
+        }
+    }
+    if (!in_trouble())
+        service_visit(server->port, service, 100, 100);
+    Sleep(200); /* the server may still be closing the last one */
+    expect_no_growth(server, measured ? &before : NULL, 2 * 1024 * 1024,
+                     "what becomes of a client whose first operation fails immediately?",
+                     "after 200 clients that connected and reset their connections");
 }
 
 void service_resets(struct server *server, const struct service *service)
@@ -300,13 +405,14 @@ void service_resets(struct server *server, const struct service *service)
     }
     if (!in_trouble())
         service_visit(server->port, service, 100000, 65536);
+    service_quick_resets(server, service);
 }
 
 /* The echo of each client is refused, and then its connection is reset: the server waits to send,
  * and must learn of the end nevertheless. After the first round it has everything that it keeps. */
 void service_lazy_resets(struct server *server, const struct service *service)
 {
-    enum { COUNT = 12, ROUNDS = 2, FILLING_MS = 1000, PIECE = 65536 };
+    enum { COUNT = 12, ROUNDS = 3, FILLING_MS = 900, PIECE = 65536 };
     const int little = 65536; /* so that little fills the buffers of both directions */
     const unsigned char *bytes = bytes_of(service);
     SOCKET peers[COUNT];
@@ -336,9 +442,9 @@ void service_lazy_resets(struct server *server, const struct service *service)
         if (round == 0)
             measured = measure_server(server, &before);
     }
-    expect_no_growth(server, measured ? &before : NULL, COUNT * 65536,
+    expect_no_growth(server, measured ? &before : NULL, COUNT * 32768,
                      "how does the server learn of a reset while it waits to send?",
-                     "after 12 resets of clients that did not read");
+                     "after 24 resets of clients that did not read");
 }
 
 /* ---- fairness ------------------------------------------------------------------------------ */
@@ -395,6 +501,34 @@ static double longest_answer(int port, const struct service *service)
     return longest;
 }
 
+void service_answers_soon(struct server *server, const struct service *service)
+{
+    enum { MOST_MS = 5, TRIES = 200, LEAST = 3 };
+    const size_t length = whole_units(service, FIRST_LENGTH);
+    int soon = 0, soon_accepted = 0; /* a busy machine delays most, but hardly all */
+
+    if (verified) /* it delays all */
+        return;
+    SOCKET peer = service_connect(server->port, service);
+
+    for (int i = 0; i < TRIES && soon < LEAST && peer != INVALID_SOCKET && !in_trouble(); i++) {
+        double begun = now_ms();
+        exchange(peer, bytes_of(service), length, length);
+        soon += now_ms() - begun < MOST_MS;
+    }
+    close_peer(peer);
+    for (int i = 0; i < TRIES && soon_accepted < LEAST && !in_trouble(); i++) {
+        double begun = now_ms();
+        service_visit(server->port, service, length, length);
+        soon_accepted += now_ms() - begun < 2 * MOST_MS;
+    }
+    if (!in_trouble() && (soon < LEAST || soon_accepted < LEAST))
+        trouble(FAILED, "what waits until a time has passed, and not until something happens?",
+                "expected an answer within %d ms at least %d times in %d, found %s%d", MOST_MS,
+                LEAST, TRIES, soon < LEAST ? "" : "it for the first message of a new client only ",
+                soon < LEAST ? soon : soon_accepted);
+}
+
 /* On a busy machine a fair server may be late as well, but not each time. */
 void service_is_fair(struct server *server, const struct service *service)
 {
@@ -402,6 +536,7 @@ void service_is_fair(struct server *server, const struct service *service)
     double shortest = 0;
 
     bytes_of(service); /* made once, before there are threads */
+    service_answers_soon(server, service);
     for (int i = 0; i < TRIES && !in_trouble(); i++) {
         double longest = longest_answer(server->port, service);
         if (longest <= MOST_MS)
@@ -426,7 +561,7 @@ static void leave(int port, const struct service *service, int way)
     if (peer == INVALID_SOCKET)
         return;
     if (way % 4 != 0)
-        send(peer, (const char *)bytes, way % 3 == 0 ? 2 : 5000, 0);
+        send(peer, (const char *)bytes, way % 3 == 0 ? 2 : SOME_BYTES, 0);
     if (way % 2 == 0)
         shutdown(peer, SD_SEND);
     if (way % 4 == 3)
@@ -439,7 +574,7 @@ void service_places(struct server *server, const struct service *service)
 {
     static SOCKET peers[PLACES + LATE];
     const unsigned char *bytes = bytes_of(service);
-    const size_t whole = whole_units(service, 100);
+    const size_t whole = whole_units(service, FIRST_LENGTH);
 
     for (int i = 0; i < LEAVERS && !in_trouble(); i++)
         leave(server->port, service, i);
@@ -471,52 +606,135 @@ void service_places(struct server *server, const struct service *service)
     end_peers(peers, PLACES + LATE);
 }
 
-void service_full(struct server *server, const struct service *service,
-                  bool (*leaves)(SOCKET peer, const struct service *service, int number),
-                  const char *how)
+static void close_and_forget(SOCKET *peer)
 {
-    enum { MORE = 8 };
-    static SOCKET peers[PLACES + MORE];
-    const unsigned char *bytes = bytes_of(service);
-    const size_t whole = whole_units(service, 100);
-
-    connect_peers(server->port, peers, PLACES + MORE);
-    for (int i = 0; i < PLACES + MORE && !in_trouble(); i++)
-        send_all(peers[i], bytes, whole);
-    for (int i = 0; i < PLACES + MORE && !in_trouble(); i++) {
-        if (i >= PLACES) { /* the server may have a place for a few of these even so */
-            SOCKET peer = peers[i - PLACES];
-            peers[i - PLACES] = INVALID_SOCKET; /* it is closed in leaves */
-            if (!leaves(peer, service, i - PLACES))
-                break;
-        }
-        if (wait_for_socket(peers[i], READABLE, (DWORD)patience_ms) == 0)
-            trouble(TIMED_OUT, "what makes the server accept again, whatever ends a client?",
-                    i < PLACES ? "%d clients came at the same time, and client %d was not served"
-                               : "%d clients came at the same time; client %d was not served even "
-                                 "when %d others %s",
-                    PLACES + MORE, i + 1, i - PLACES + 1, how);
-        else if (service->opens == NULL || service->opens(peers[i]))
-            receive_exactly(peers[i], bytes, whole);
-    }
-    end_peers(peers, PLACES + MORE);
+    closesocket(*peer);
+    *peer = INVALID_SOCKET;
 }
 
-/* First with a receive in progress, and then, several times in a row, with a send that is refused:
- * some systems report a reset as an end while nothing is sent. */
-static bool leave_with_error(SOCKET peer, const struct service *service, int number)
+static void reset_and_forget(SOCKET *peer)
 {
-    if (number < 5 && number % 2 == 1)
-        send(peer, (const char *)bytes_of(service), 5000, 0);
-    if (number >= 5)
-        fill(peer, bytes_of(service), SERVICE_SIZE);
-    reset_peer(peer);
+    reset_peer(*peer);
+    *peer = INVALID_SOCKET;
+}
+
+static bool leave_with_reset(SOCKET *peer, const struct service *service)
+{
+    (void)service;
+    reset_and_forget(peer);
     return true;
 }
 
-void service_full_resets(struct server *server, const struct service *service)
+static bool leave_in_order(SOCKET *peer, const struct service *service)
 {
-    service_full(server, service, leave_with_error, "left with a reset");
+    shutdown(*peer, SD_SEND); /* it is not closed: the place is free even so */
+    return receive_service_end(*peer, service, whole_units(service, FIRST_LENGTH));
+}
+
+static bool leave_with_bytes_and_reset(SOCKET *peer, const struct service *service)
+{
+    send(*peer, (const char *)bytes_of(service), SOME_BYTES, 0);
+    reset_and_forget(peer);
+    return true;
+}
+
+static bool leave_without_reading(SOCKET *peer, const struct service *service)
+{
+    send(*peer, (const char *)bytes_of(service), SOME_BYTES, 0);
+    close_and_forget(peer);
+    return true;
+}
+
+static bool leave_while_refused(SOCKET *peer, const struct service *service)
+{
+    fill(*peer, bytes_of(service), SERVICE_SIZE);
+    reset_and_forget(peer);
+    return true;
+}
+
+static const struct leaving any_way[] = {
+    {"reset its connection", leave_with_reset},
+    {"shut down and received the end", leave_in_order},
+    {"sent something and reset its connection", leave_with_bytes_and_reset},
+    {"sent something and closed without reading", leave_without_reading},
+    {"sent without reading, and reset its connection", leave_while_refused},
+    {0},
+};
+
+enum { FULL_PEERS = 80 };
+
+/* Clients of a server that may have places for some of them only. */
+struct crowd {
+    SOCKET peers[FULL_PEERS];
+    bool served[FULL_PEERS];
+    int served_count;
+};
+
+/* Receives the first answer of each one that is served now. Returns how many that are. */
+static int receive_answers(struct crowd *crowd, const struct service *service)
+{
+    int more = 0;
+
+    for (int i = 0; i < FULL_PEERS && !in_trouble(); i++) {
+        SOCKET peer = crowd->peers[i];
+        if (crowd->served[i] || wait_for_socket(peer, READABLE, 0) == 0)
+            continue;
+        if (service->opens == NULL || service->opens(peer))
+            receive_exactly(peer, bytes_of(service), whole_units(service, FIRST_LENGTH));
+        crowd->served[i] = true;
+        more++;
+    }
+    crowd->served_count += more;
+    return more;
+}
+
+/* All of them come, until the server has no more places. */
+static void fill_places(struct server *server, struct crowd *crowd, const struct service *service)
+{
+    enum { QUIET_MS = 400 };
+
+    connect_peers(server->port, crowd->peers, FULL_PEERS);
+    for (int i = 0; i < FULL_PEERS && !in_trouble(); i++)
+        send_all(crowd->peers[i], bytes_of(service), whole_units(service, FIRST_LENGTH));
+    double last = now_ms();
+    while (crowd->served_count < FULL_PEERS && !in_trouble() &&
+           now_ms() - last < (crowd->served_count < PLACES ? patience_ms : QUIET_MS)) {
+        if (receive_answers(crowd, service) > 0)
+            last = now_ms();
+        Sleep(10);
+    }
+    if (crowd->served_count < PLACES && !in_trouble())
+        trouble(TIMED_OUT, "is there a place for each of them?",
+                "%d clients came at the same time, but only %d of them were served", FULL_PEERS,
+                crowd->served_count);
+}
+
+bool service_full(struct server *server, const struct service *service,
+                  const struct leaving *leavings)
+{
+    static struct crowd crowd;
+    const struct leaving *first = leavings != NULL ? leavings : any_way, *leaving = first;
+
+    crowd = (struct crowd){.served_count = 0};
+    fill_places(server, &crowd, service);
+    bool full = crowd.served_count < FULL_PEERS;
+    for (int i = 0; crowd.served_count < FULL_PEERS && !in_trouble(); i++) {
+        if (!leaving->leave(&crowd.peers[i], service))
+            break;
+        int more = 0;
+        for (double end = now_ms() + patience_ms; more == 0 && now_ms() < end && !in_trouble();) {
+            more = receive_answers(&crowd, service);
+            Sleep(5);
+        }
+        if (more == 0)
+            trouble(TIMED_OUT, "what makes a full server accept again, whatever ends a client?",
+                    "the server was full, and %d clients waited; one of the others %s, but none of "
+                    "those that waited was served",
+                    FULL_PEERS - crowd.served_count, leaving->how);
+        leaving = leaving[1].how != NULL ? leaving + 1 : first;
+    }
+    end_peers(crowd.peers, FULL_PEERS);
+    return full;
 }
 
 /* ---- idle, leaks, stop --------------------------------------------------------------------- */
@@ -572,59 +790,69 @@ void service_leaks_nothing(const struct service *service)
     stop_server(&server);
 }
 
-struct talker {
+struct flood {
     SOCKET peer;
     const unsigned char *bytes;
 };
 
-/* Sends and reads until the server ends the connection. */
-static DWORD WINAPI keep_sending(void *parameter)
+/* Sends as much as the server takes, and reads, until the server ends the connection. */
+static DWORD WINAPI send_flood(void *parameter)
 {
-    struct talker *talker = parameter;
-    char bytes[4096];
+    enum { PIECE = 65536 };
+    struct flood *flood = parameter;
+    char bytes[65536];
     size_t sent = 0;
 
     for (double end = now_ms() + 2.0 * patience_ms; now_ms() < end;) {
         size_t left = SERVICE_SIZE - sent;
-        int n = send(talker->peer, (const char *)talker->bytes + sent,
-                     left < sizeof bytes ? (int)left : (int)sizeof bytes, 0);
+        int n = send(flood->peer, (const char *)flood->bytes + sent,
+                     left < PIECE ? (int)left : PIECE, 0);
         if (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK)
             break;
+        bool waits = n == SOCKET_ERROR;
         sent = n > 0 ? (sent + (size_t)n) % SERVICE_SIZE : sent;
-        wait_for_socket(talker->peer, READABLE, 20);
-        n = recv(talker->peer, bytes, sizeof bytes, 0);
+        n = recv(flood->peer, bytes, sizeof bytes, 0);
         if (n == 0 || (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK))
             break;
+        if (waits && n == SOCKET_ERROR)
+            wait_for_socket(flood->peer, READABLE, 20);
     }
     return 0;
 }
 
 void service_stops(const struct service *service)
 {
-    enum { SILENT, NEW, LAZY, HALF_CLOSED, INCOMPLETE, BUSY, COUNT };
+    enum { SILENT, NEW, LAZY, HALF_CLOSED, INCOMPLETE, FLOOD, FLOODS = 16, COUNT = FLOOD + FLOODS };
     const unsigned char *bytes = bytes_of(service);
-    SOCKET peers[COUNT] = {INVALID_SOCKET, INVALID_SOCKET, INVALID_SOCKET,
-                           INVALID_SOCKET, INVALID_SOCKET, INVALID_SOCKET};
+    struct flood floods[FLOODS];
+    HANDLE threads[FLOODS];
+    SOCKET peers[COUNT];
     struct server server;
 
     if (!start_server(&server, "--quiet"))
         return;
-    for (int i = 0; i < COUNT && !in_trouble(); i++)
-        peers[i] = i == NEW ? connect_peer(server.port) : service_connect(server.port, service);
+    for (int i = 0; i < COUNT; i++)
+        peers[i] = in_trouble() ? INVALID_SOCKET
+                   : i == NEW   ? connect_peer(server.port)
+                                : service_connect(server.port, service);
     if (!in_trouble()) {
-        struct talker talker = {peers[BUSY], bytes};
         exchange(peers[SILENT], bytes, whole_units(service, 1000), 1000);
         send_all(peers[INCOMPLETE], bytes, 3);
         fill(peers[LAZY], bytes, SERVICE_SIZE);
         fill(peers[HALF_CLOSED], bytes, SERVICE_SIZE);
         shutdown(peers[HALF_CLOSED], SD_SEND);
-        HANDLE thread = CreateThread(NULL, 0, keep_sending, &talker, 0, NULL);
-        if (thread == NULL)
-            fail((int)GetLastError(), "CreateThread");
+        for (int i = 0; i < FLOODS; i++) {
+            floods[i] = (struct flood){peers[FLOOD + i], bytes};
+            threads[i] = CreateThread(NULL, 0, send_flood, &floods[i], 0, NULL);
+            if (threads[i] == NULL)
+                fail((int)GetLastError(), "CreateThread");
+        }
         Sleep(200);
-        stop_server(&server);
-        WaitForSingleObject(thread, INFINITE);
-        CloseHandle(thread);
+        stop_server(&server); /* the floods go on until the server has ended */
+        for (int i = 0; i < FLOODS; i++) {
+            WaitForSingleObject(threads[i], INFINITE);
+            CloseHandle(threads[i]);
+        }
     } else {
         stop_server(&server);
     }

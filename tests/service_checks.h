@@ -38,28 +38,51 @@ void service_reads_late(struct server *server, const struct service *service);
  * then the end. */
 void service_reads_later(struct server *server, const struct service *service);
 
-/* 60 resets, in each state; then the next client is served. */
+/* How much of its echo the system keeps for a client that does not read: the summary of a server
+ * says it. The clients of service_connect_stuck send a little more, shut down, and do not read: the
+ * server has received everything, and cannot send all of it to at least one of them. Its result is
+ * false after noting trouble; the caller closes the peers. */
+enum { STUCK_PEERS = 3 };
+long long service_echoed_unread(const struct service *service);
+bool service_connect_stuck(int port, const struct service *service, long long echoed,
+                           SOCKET *peers);
+
+/* Clients that do not read until they have shut down: for some of them the system has just kept the
+ * whole echo, and has no room for what comes after it. For a service that ends with something. */
+void service_ends_without_room(const struct service *service);
+
+/* 200 clients connect, and reset their connections immediately: nothing may leak. */
+void service_quick_resets(struct server *server, const struct service *service);
+
+/* 60 resets, in each state; then the next client is served; then the quick ones. */
 void service_resets(struct server *server, const struct service *service);
 
-/* 12 clients whose echo is refused reset their connections, twice: nothing may leak. */
+/* 12 clients whose echo is refused reset their connections, three times: nothing may leak. */
 void service_lazy_resets(struct server *server, const struct service *service);
 
-/* A quiet client is answered soon while others are busy. */
+/* Some of a client's answers come within milliseconds, also the first one of a new client: nothing
+ * waits until a time has passed. */
+void service_answers_soon(struct server *server, const struct service *service);
+
+/* The same; and a quiet client is answered soon while others are busy. */
 void service_is_fair(struct server *server, const struct service *service);
 
 /* Clients leave in every way; then 60 are served at the same time, and late ones when others have
  * left. */
 void service_places(struct server *server, const struct service *service);
 
-/* 60 clients are served, and more wait: each time one of the first has left, one more must be
- * served. leaves makes it leave, and closes it; number counts from 0; the result is false after
- * noting trouble. how says what those clients did: "left with a reset". */
-void service_full(struct server *server, const struct service *service,
-                  bool (*leaves)(SOCKET peer, const struct service *service, int number),
-                  const char *how);
+/* A way in which a client leaves a full server. If leave closes the socket, it becomes
+ * INVALID_SOCKET; the result is false after noting trouble. */
+struct leaving {
+    const char *how; /* "reset its connection"; NULL: the table ends */
+    bool (*leave)(SOCKET *peer, const struct service *service);
+};
 
-/* The same with clients that leave with a reset: for servers that have a limit. */
-void service_full_resets(struct server *server, const struct service *service);
+/* More clients come than the server has places for. Each time that one of them has left, in one of
+ * these ways after the other, one that waits must be served. NULL: in any way that is good for all
+ * services. Returns whether the server was full: there may be no limit. */
+bool service_full(struct server *server, const struct service *service,
+                  const struct leaving *leavings);
 
 /* The server sleeps before the first client, with silent ones, and after the last one. */
 void service_sleeps(struct server *server, const struct service *service);
@@ -67,7 +90,7 @@ void service_sleeps(struct server *server, const struct service *service);
 /* 600 clients in a row, then 1,500 receives on one connection. */
 void service_leaks_nothing(const struct service *service);
 
-/* Ctrl+C with clients that are silent, send, do not read, or have shut down. */
+/* Ctrl+C with clients that are silent, do not read, have shut down, or send without a pause. */
 void service_stops(const struct service *service);
 
 #endif

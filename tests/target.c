@@ -312,18 +312,13 @@ bool measure_server(const struct server *server, struct measurement *measurement
     return verified || measure(&server->process, measurement);
 }
 
-bool count_server(const struct server *server, struct counted *counted)
+bool count_threads(const struct server *server, unsigned *threads)
 {
     struct resources resources = {0, 0, 0};
+    bool counted = verified || measure_resources(&server->process, &resources);
 
-    *counted = (struct counted){0, 0};
-    if (verified)
-        return true;
-    if (!measure_resources(&server->process, &resources))
-        return false;
-    counted->threads = resources.threads;
-    counted->handles = handles_in_use(&server->process);
-    return counted->handles != 0;
+    *threads = resources.threads;
+    return counted;
 }
 
 void cannot_measure(const struct server *server)

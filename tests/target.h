@@ -75,14 +75,8 @@ int count_text(struct server *server, const char *text);
 /* Like measure. Under the verifier everything is 0, so that no comparison finds a difference. */
 bool measure_server(const struct server *server, struct measurement *measurement);
 
-/* What a server may not pile up, exactly. Under the verifier everything is 0. */
-struct counted {
-    unsigned threads;
-    unsigned handles;
-};
-
-/* False: it cannot be counted. */
-bool count_server(const struct server *server, struct counted *counted);
+/* How many threads it has. Under the verifier 0. False: they cannot be counted. */
+bool count_threads(const struct server *server, unsigned *threads);
 
 /* Notes that the server cannot be measured. */
 void cannot_measure(const struct server *server);

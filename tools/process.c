@@ -596,22 +596,8 @@ static unsigned long long cycles_used(HANDLE process)
     return cycles;
 }
 
-bool measure(const struct process *process, struct measurement *measurement)
-{
-    PROCESS_MEMORY_COUNTERS memory;
-
-    memset(&memory, 0, sizeof memory);
-    if (!GetProcessMemoryInfo(process->handle, &memory, sizeof memory))
-        return false;
-    measurement->memory = memory.PagefileUsage; /* the private bytes */
-    measurement->handles = listed(process->id).handles;
-    measurement->activity =
-        running_under_wine() ? context_switches(process) : cycles_used(process->handle);
-    return measurement->handles != 0 && measurement->activity != 0;
-}
-
 /* Wine reports only how many places its table of handles has: each of them is tried. */
-unsigned handles_in_use(const struct process *process)
+static unsigned handles_in_use(const struct process *process)
 {
     unsigned places = listed(process->id).handles, used = 0;
     HANDLE us = GetCurrentProcess(), copy;
@@ -626,6 +612,20 @@ unsigned handles_in_use(const struct process *process)
         }
     }
     return used;
+}
+
+bool measure(const struct process *process, struct measurement *measurement)
+{
+    PROCESS_MEMORY_COUNTERS memory;
+
+    memset(&memory, 0, sizeof memory);
+    if (!GetProcessMemoryInfo(process->handle, &memory, sizeof memory))
+        return false;
+    measurement->memory = memory.PagefileUsage; /* the private bytes */
+    measurement->handles = handles_in_use(process);
+    measurement->activity =
+        running_under_wine() ? context_switches(process) : cycles_used(process->handle);
+    return measurement->handles != 0 && measurement->activity != 0;
 }
 
 static double milliseconds(FILETIME time)

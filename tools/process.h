@@ -101,10 +101,6 @@ struct resources {
     double cpu_ms;             /* of all threads, since the process began */
 };
 
-/* How many handles it has, exactly: what measure finds under Wine is the size of a table, which
- * doubles. 0: it cannot be counted. */
-unsigned handles_in_use(const struct process *process);
-
 /* The same for resources, and so cheap that it can be done while a load runs. */
 bool measure_resources(const struct process *process, struct resources *resources);
 

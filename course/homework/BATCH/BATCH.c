@@ -1,5 +1,6 @@
 /* BATCH.c - the checks of the exercise BATCH. */
 #include "../../../tests/narrated.h"
+#include "../../../tests/service_checks.h"
 
 #include <stdlib.h>
 
@@ -216,6 +217,29 @@ static void batch_stop(void)
     }
 }
 
+/* Nearly each call then takes packets of clients together with the stop packet. */
+static void batch_stop_busy(void)
+{
+    const char *options = server_options;
+    server_options = "--threads 1";
+    service_stops(&(struct service){0});
+    server_options = options;
+}
+
+/* With one worker, so that no other one answers meanwhile. */
+static void batch_answers_soon(void)
+{
+    const char *options = server_options;
+    struct server server;
+    server_options = "--threads 1";
+    bool started = start_server(&server, "--quiet");
+    server_options = options;
+    if (!started)
+        return;
+    service_answers_soon(&server, &(struct service){0});
+    stop_server(&server);
+}
+
 static void batch_sleeps(struct server *server)
 {
     expect_sleep(server, 1000); /* before the first client */
@@ -228,9 +252,11 @@ static const struct check batch_checks[] = {
     {.name = "one call takes 16 packets, and never more", .run = batch_takes_sixteen},
     {.name = "all packets are narrated, and no others", .run = batch_adds_up},
     {.name = "the same with clients that send nothing", .run = batch_silent_adds_up},
+    {.name = "a single packet does not wait for others", .run = batch_answers_soon},
     {.name = "Ctrl+C: one call takes the stop packets of several workers",
      .run = batch_stop_together},
     {.name = "Ctrl+C ends every worker, 1 or 64", .run = batch_stop},
+    {.name = "Ctrl+C ends a worker that always has something to do", .run = batch_stop_busy},
     {.name = "no clients cost no CPU", .talk = batch_sleeps, .options = "--quiet"},
     {.name = "2,000 messages leak nothing", .run = messages_leak_nothing},
     {.name = "300 clients leak nothing", .run = echo_leaks_nothing},

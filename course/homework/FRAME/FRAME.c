@@ -80,19 +80,23 @@ static void frame_incomplete(struct server *server)
 }
 
 /* Sends some whole messages and a piece of the next one together; the next one waits for its
- * rest. */
+ * rest. A long message before that has left bytes in the server's buffer: not a length. */
 static void frame_several(struct server *server)
 {
-    static const size_t pieces[] = {1, 3, 4, 30, 103};
-    static unsigned char frames[6 * (FRAME_HEADER + 100)];
+    enum { LONG = 2000 };
+    static const size_t pieces[] = {1, 2, 3, 4, 30, 103};
+    static unsigned char frames[6 * (FRAME_HEADER + 100)], before[FRAME_HEADER + LONG];
     SOCKET peer = connect_peer(server->port);
+    make_frame(before, LONG);
+    memset(before + FRAME_HEADER, 0xff, LONG);
     for (size_t i = 0; i < sizeof pieces / sizeof pieces[0] && peer != INVALID_SOCKET; i++) {
         size_t length = 0, whole, piece = pieces[i];
         for (size_t j = 0; j < 5; j++)
             length += make_frame(frames + length, j == 3 ? 0 : 50 + j + i);
         whole = length;
         length += make_frame(frames + length, 100);
-        if (!send_all(peer, frames, whole + piece) || !receive_exactly(peer, frames, whole) ||
+        if (!exchange(peer, before, sizeof before, sizeof before) ||
+            !send_all(peer, frames, whole + piece) || !receive_exactly(peer, frames, whole) ||
             !receive_nothing(peer, 100, frame_hint, "the sixth message is not complete") ||
             !send_all(peer, frames + whole + piece, length - whole - piece) ||
             !receive_exactly(peer, frames + whole, length - whole))
@@ -214,24 +218,24 @@ static void frame_too_long_behind(struct server *server)
     }
 }
 
-static bool announce_too_much(SOCKET peer, const struct service *service, int number)
+/* It does not close its side: the server has disconnected it, and its place is free. */
+static bool announce_too_much(SOCKET *peer, const struct service *service)
 {
     static const unsigned char header[FRAME_HEADER] = {0xff, 0xff, 0xff, 0xff};
     (void)service;
-    (void)number;
-    if (send_all(peer, header, FRAME_HEADER) && wait_for_end(peer, patience_ms) < 0)
+    if (send_all(*peer, header, FRAME_HEADER) && wait_for_end(*peer, patience_ms) < 0)
         trouble(FAILED, "is the length in front checked before it is used?",
                 "expected a client that announces too much to be disconnected, found it still "
                 "connected");
-    closesocket(peer);
     return !in_trouble();
 }
 
 /* Clients wait for the places of those that announce too much. */
 static void frame_too_long_full(struct server *server)
 {
-    service_full(server, &frame_service, announce_too_much,
-                 "had announced too much, and were disconnected");
+    static const struct leaving leavings[] = {
+        {"announced too much, and was disconnected", announce_too_much}, {0}};
+    service_full(server, &frame_service, leavings);
 }
 
 static void frame_load(void)
@@ -268,7 +272,7 @@ static void frame_places(struct server *server)
 {
     service_places(server, &frame_service);
     if (!in_trouble())
-        service_full_resets(server, &frame_service);
+        service_full(server, &frame_service, NULL);
 }
 
 static void frame_sleeps(struct server *server)

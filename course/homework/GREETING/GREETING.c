@@ -115,6 +115,35 @@ static void greeting_load(void)
     service_load(&greeting_service);
 }
 
+/* Clients that wait for a place reset their connections, so their greeting can fail. */
+static void greeting_in_vain(void)
+{
+    enum { CLIENTS = 60, IN_VAIN = 20, COUNT = CLIENTS + IN_VAIN, LENGTH = 100 };
+    static SOCKET peers[COUNT];
+    struct server server;
+    struct summary summary = {0, 0, 0};
+    if (!start_server(&server, "--quiet"))
+        return;
+    connect_peers(server.port, peers, COUNT);
+    for (int i = 0; i < CLIENTS && !in_trouble(); i++) {
+        if (be_greeted(peers[i]))
+            exchange(peers[i], pattern, LENGTH, LENGTH);
+    }
+    for (int i = CLIENTS; i < COUNT; i++) {
+        if (peers[i] != INVALID_SOCKET)
+            reset_peer(peers[i]);
+        peers[i] = INVALID_SOCKET;
+    }
+    end_peers(peers, CLIENTS);
+    size_t visit = in_trouble() ? 0 : service_visit(server.port, &greeting_service, LENGTH, LENGTH);
+    if (stop_and_keep(&server) && find_summary(&server.process, &summary) &&
+        summary.bytes != CLIENTS * LENGTH + (long long)visit)
+        trouble(FAILED, "the greeting is not an echo, even if its send fails",
+                "expected a summary of %d bytes, because %d clients have sent %d each, found %lld",
+                CLIENTS * LENGTH + (int)visit, CLIENTS + 1, LENGTH, summary.bytes);
+    end_program(&server.process, "after Ctrl+C");
+}
+
 static void greeting_half_close(struct server *server)
 {
     service_half_close(server, &greeting_service);
@@ -144,7 +173,7 @@ static void greeting_places(struct server *server)
 {
     service_places(server, &greeting_service);
     if (!in_trouble())
-        service_full_resets(server, &greeting_service);
+        service_full(server, &greeting_service, NULL);
 }
 
 static void greeting_sleeps(struct server *server)
@@ -180,6 +209,7 @@ static const struct check greeting_checks[] = {
      .talk = greeting_without_a_word,
      .options = "--quiet"},
     {.name = "8 clients at the same time; the summary counts what they sent", .run = greeting_load},
+    {.name = "the summary does not count a greeting that fails", .run = greeting_in_vain},
     {.name = "half-close: everything comes back, then the end",
      .talk = greeting_half_close,
      .options = "--quiet"},

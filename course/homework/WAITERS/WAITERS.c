@@ -37,7 +37,7 @@ static void waiters_change(struct server *server)
     enum { MOST_HANDLES = 12, MOST_THREADS = 4, MOST_MEMORY = 4 * 1024 * 1024 };
     const int rounds = verified ? 3 : 8; /* there is nothing to measure */
     struct measurement before = {0, 0, 0}, after = {0, 0, 0};
-    struct counted first_count = {0, 0}, count = {0, 0};
+    unsigned threads_before = 0, threads = 0;
     bool measured = true;
     connect_peers(server->port, waiters, STAY);
     for (int round = 0; round < rounds && !in_trouble(); round++) {
@@ -57,18 +57,18 @@ static void waiters_change(struct server *server)
         Sleep(300); /* the server may still be closing the last ones */
         if (round == 0 || round == rounds - 1)
             measured = measured && measure_server(server, round == 0 ? &before : &after) &&
-                       count_server(server, round == 0 ? &first_count : &count);
+                       count_threads(server, round == 0 ? &threads_before : &threads);
     }
     if (!measured)
         cannot_measure(server);
-    else if (count.threads > first_count.threads + MOST_THREADS)
+    else if (threads > threads_before + MOST_THREADS)
         trouble(FAILED, "which groups have a free place, and when does a new group begin?",
                 "expected as many threads as after the first round, %u, found %u after the last",
-                first_count.threads, count.threads);
-    else if (count.handles > first_count.handles + MOST_HANDLES)
+                threads_before, threads);
+    else if (after.handles > before.handles + MOST_HANDLES)
         trouble(FAILED, "what is closed when a client leaves, or when a group ends?",
                 "expected as many handles as after the first round, %u, found %u after the last",
-                first_count.handles, count.handles);
+                before.handles, after.handles);
     else if (after.memory > before.memory + MOST_MEMORY)
         trouble(FAILED, "what is freed when a client leaves?",
                 "expected as much memory as after the first round, %llu KiB, found %llu KiB after "
@@ -153,5 +153,5 @@ const struct exercise WAITERS = {
     .options = "",
     .checks = waiters_checks,
     .reused = {"12 resets", "as many clients", "storm of 200", "mixed storm",
-               "do not starve a quiet one", "wrong arguments"},
+               "do not starve a quiet one", "Ctrl+C", "wrong arguments"},
 };
