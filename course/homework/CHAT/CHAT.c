@@ -334,6 +334,113 @@ static void chat_late(void)
     close_chat(&server, peers, CHAT_PEERS);
 }
 
+/* ---- one reads slowly ------------------------------------------------------------------------ */
+
+enum { SLOW_LINE = 1024, SLOW_PIECE = 16 * SLOW_LINE, SLOW_MOST = 512 * SLOW_PIECE };
+
+/* Lines with numbers, all different. */
+static const unsigned char *numbered_lines(void)
+{
+    static unsigned char lines[SLOW_MOST + 1];
+
+    if (lines[0] != 0) /* they have been made */
+        return lines;
+    for (int i = 0; i < SLOW_MOST / SLOW_LINE; i++) {
+        unsigned char *line = lines + (size_t)i * SLOW_LINE;
+        memset(line, 'a' + i % 26, SLOW_LINE);
+        line[snprintf((char *)line, SLOW_LINE, "%d", i)] = ' ';
+        line[SLOW_LINE - 1] = '\n';
+    }
+    return lines;
+}
+
+/* The talker sends the lines from here to there; the listener receives them. */
+static void talk_and_listen(const SOCKET *talker_and_listener, size_t from, size_t to)
+{
+    const unsigned char *lines = numbered_lines();
+
+    while (from < to && !in_trouble()) {
+        size_t piece = to - from < SLOW_PIECE ? to - from : SLOW_PIECE;
+        if (send_all(talker_and_listener[0], lines + from, piece))
+            receive_exactly(talker_and_listener[1], lines + from, piece);
+        from += piece;
+    }
+}
+
+/* What the talker can send until a client that reads nothing is disconnected: what the system keeps
+ * for that client, and its queue. A disconnected client cannot go on sending for long. */
+static size_t find_capacity(const SOCKET *talker_and_listener, SOCKET lazy)
+{
+    size_t sent = 0;
+    bool connected = true;
+
+    while (connected && sent < SLOW_MOST && !in_trouble()) {
+        talk_and_listen(talker_and_listener, sent, sent + SLOW_PIECE);
+        sent += SLOW_PIECE;
+        connected = send(lazy, "x", 1, 0) > 0 || WSAGetLastError() == WSAEWOULDBLOCK;
+    }
+    return sent;
+}
+
+/* The client receives the lines from here to there, in their order. False: the server has ended the
+ * connection before, or there is trouble. */
+static bool hear_lines(SOCKET slow, size_t from, size_t to)
+{
+    char waiting[SLOW_PIECE];
+
+    while (from < to) {
+        size_t left = to - from < sizeof waiting ? to - from : sizeof waiting;
+        if (wait_for_socket(slow, READABLE, (DWORD)patience_ms) == 0)
+            trouble(TIMED_OUT, "what makes the server go on with a queue when its client reads?",
+                    "expected %lu bytes of lines, found %lu and then nothing for %d s",
+                    (unsigned long)to, (unsigned long)from, patience_ms / 1000);
+        int n = in_trouble() ? 0 : recv(slow, waiting, (int)left, MSG_PEEK);
+        if (n == 0 || (n < 0 && WSAGetLastError() != WSAEWOULDBLOCK))
+            return false;
+        if (n > 0 && !receive_exactly(slow, numbered_lines() + from, (size_t)n))
+            return false;
+        from += n > 0 ? (size_t)n : 0;
+    }
+    return true;
+}
+
+/* One client does not read until there are lines in its queue. Then it reads some, so that its
+ * connection has room; the next lines must go behind those in the queue. The system keeps more for
+ * some clients than for others: if the queue is full too soon, another client is sent less. */
+static void chat_slow(void)
+{
+    enum { TALKER, LISTENER, LAZY, SLOW, COUNT };
+    enum { LESS = 96 * 1024, MOST_LESS = 8 * LESS, SOME = 128 * 1024, MORE = 32 * 1024 };
+    const int size = 65536;
+    struct server server;
+    SOCKET peers[COUNT];
+    bool heard = false;
+    if (!open_chat(&server, peers, LAZY + 1))
+        return;
+    setsockopt(peers[LAZY], SOL_SOCKET, SO_RCVBUF, (const char *)&size, sizeof size);
+    size_t capacity = in_trouble() ? 0 : find_capacity(peers, peers[LAZY]);
+    for (size_t less = LESS; less <= MOST_LESS && !heard && !in_trouble(); less *= 2) {
+        size_t sent = capacity > less + SOME ? capacity - less : SOME;
+        peers[SLOW] = connect_peer(server.port);
+        setsockopt(peers[SLOW], SOL_SOCKET, SO_RCVBUF, (const char *)&size, sizeof size);
+        Sleep(200); /* so that it is accepted */
+        talk_and_listen(peers, 0, sent);
+        heard = !in_trouble() && hear_lines(peers[SLOW], 0, SOME);
+        talk_and_listen(peers, sent, sent + MORE);
+        heard = heard && hear_lines(peers[SLOW], SOME, sent + MORE);
+        close_peer(peers[SLOW]);
+    }
+    if (!heard && !in_trouble())
+        trouble(FAILED, "which client is disconnected, and when?",
+                "a client that reads nothing was sent %lu KiB before it was disconnected: expected "
+                "another one to be sent %d KiB less and to get all of it, found the end of its "
+                "connection",
+                (unsigned long)(capacity >> 10), MOST_LESS / 1024);
+    close_chat(&server, peers, LAZY + 1);
+}
+
+/* ---- places ---------------------------------------------------------------------------------- */
+
 /* More clients than one wait has places for. Those that have one leave in different ways; then the
  * last client also has a place, and receives what is sent. */
 static void chat_places(void)
@@ -740,6 +847,7 @@ const struct check chat_checks[] = {
     {.name = "61,440 empty lines reach ten listeners soon", .run = chat_paste},
     {.name = "a client that does not read delays no other, and is disconnected", .run = chat_lazy},
     {.name = "224 KiB wait for a client that reads late", .run = chat_late},
+    {.name = "a client that reads slowly gets all lines in their order", .run = chat_slow},
     {.name = "a line has up to 4,096 bytes; a client that sends 4,097 is disconnected",
      .run = chat_long_line},
     {.name = "the last lines before a shutdown are passed on", .run = chat_last_words},

@@ -167,16 +167,25 @@ static void count_side_by_side(struct server *server)
 }
 
 /* Each sends another number of bytes, so that what is left of an earlier client shows. They come
- * one after the other, so the place of one in a table is free when a later one is given it. */
+ * one after the other, so the place of one in a table is free when a later one is given it. The
+ * first client stays to the end. */
 static void count_in_a_row(struct server *server)
 {
-    enum { CLIENTS = 1100 };
-    static long long expected[CLIENTS];
-    for (int i = 0; i < CLIENTS && !in_trouble(); i++) {
-        expected[i] = i + 1;
+    enum { CLIENTS = 1100, BEFORE = 3000, AFTER = 2000 };
+    static long long expected[1 + CLIENTS];
+    SOCKET first = connect_peer(server->port);
+    if (first == INVALID_SOCKET)
+        return;
+    exchange(first, pattern, BEFORE, BEFORE);
+    expected[0] = BEFORE + AFTER;
+    for (int i = 1; i <= CLIENTS && !in_trouble(); i++) {
+        expected[i] = i;
         converse(server->port, pattern, (size_t)expected[i], CLIENTS);
     }
-    expect_counts(server, expected, CLIENTS);
+    if (!in_trouble())
+        exchange(first, pattern, AFTER, AFTER);
+    closesocket(first);
+    expect_counts(server, expected, 1 + CLIENTS);
 }
 
 /* All clients have left: their lines add up to the summary. Some reset their connections while much
@@ -233,10 +242,11 @@ static void count_adds_up(void)
     end_program(&server.process, "after Ctrl+C");
 }
 
-/* Clients that are connected when Ctrl+C comes may have a line, or none. */
+/* Clients that are connected when Ctrl+C comes may have a line, or none; what has come back to them
+ * is counted in the summary. */
 static void count_at_the_stop(void)
 {
-    enum { CLIENTS = 10, SAID = 100 };
+    enum { CLIENTS = 10, CAME_BACK = CLIENTS * 2 * 100 }; /* see talk_all */
     static SOCKET peers[CLIENTS];
     struct server server;
     long long sum = 0;
@@ -261,6 +271,11 @@ static void count_at_the_stop(void)
                     "expected the numbers of %d clients to fit the summary, found a sum of %lld "
                     "and a summary of %lld",
                     closed_count, sum, summary.bytes);
+        else if (summary.bytes < CAME_BACK)
+            trouble(FAILED, "are the bytes of clients counted that are still connected?",
+                    "expected at least %d bytes in the summary, because they have come back to %d "
+                    "clients, found %lld",
+                    CAME_BACK, CLIENTS, summary.bytes);
     }
     end_peers(peers, CLIENTS);
     end_program(&server.process, "after Ctrl+C");

@@ -110,6 +110,69 @@ static void duplex_receives_ahead(struct server *server)
     }
 }
 
+/* Sends from here on until nothing is taken for a while. Returns how many bytes are sent then. */
+static size_t send_more(SOCKET peer, size_t sent)
+{
+    enum { PIECE = 65536, QUIET_MS = 300 };
+
+    while (sent + PIECE <= PATTERN_SIZE && wait_for_socket(peer, WRITABLE, QUIET_MS) != 0) {
+        int n = send(peer, (const char *)pattern + sent, PIECE, 0);
+        if (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK)
+            break;
+        sent += n > 0 ? (size_t)n : 0;
+    }
+    return sent;
+}
+
+/* The peer reads until one more send completes, and no further: again a receive must complete while
+ * a send is pending. So a receive begins beside each send, not only beside the first one. */
+static void duplex_receives_again(struct server *server)
+{
+    enum { ROUNDS = 4, PIECE = 16384 };
+    size_t received = 0;
+    SOCKET peer = connect_peer(server->port);
+    size_t sent = peer == INVALID_SOCKET ? 0 : send_more(peer, 0);
+
+    for (int i = 0; i < ROUNDS && sent < PATTERN_SIZE && !in_trouble(); i++) {
+        int sends = read_narration(server).sends;
+        while (read_narration(server).sends == sends && received + PIECE <= sent && !in_trouble()) {
+            if (receive_exactly(peer, pattern + received, PIECE))
+                received += PIECE;
+        }
+        sent = send_more(peer, sent);
+        struct narrated narrated = read_narration(server);
+        if (!in_trouble() && narrated.received - narrated.sent <= narrated.last)
+            trouble(FAILED, "a send completes while bytes are kept: what begins beside their send?",
+                    "expected a receive to complete while the send of the kept bytes is pending, "
+                    "found %llu bytes received and %llu sent, the last receive of %llu bytes",
+                    narrated.received, narrated.sent, narrated.last);
+    }
+    close_peer(peer);
+}
+
+/* A send that is cancelled has not sent anything back. */
+static void duplex_counts_what_was_sent(void)
+{
+    struct server server;
+    struct summary summary = {0, 0, 0};
+
+    if (!start_server(&server, ""))
+        return;
+    converse(server.port, pattern, 1000, 1000);
+    SOCKET peer = in_trouble() ? INVALID_SOCKET : connect_peer(server.port);
+    if (peer != INVALID_SOCKET)
+        send_more(peer, 0);
+    unsigned long long sent = read_narration(&server).sent;
+    if (stop_and_keep(&server) && find_summary(&server.process, &summary) &&
+        (unsigned long long)summary.bytes != sent)
+        trouble(FAILED, "where are the bytes counted that were sent back?",
+                "expected the summary to count the bytes of the lines with \"N bytes sent\", %llu, "
+                "because the send that was pending is cancelled; found %lld",
+                sent, summary.bytes);
+    end_program(&server.process, "after Ctrl+C");
+    close_peer(peer);
+}
+
 static void duplex_load(void)
 {
     service_load(&duplex_service);
@@ -162,6 +225,11 @@ static const struct check duplex_checks[] = {
     {.name = "the next receive completes while a send is pending",
      .talk = duplex_receives_ahead,
      .options = ""},
+    {.name = "the next one completes while the send after that is pending",
+     .talk = duplex_receives_again,
+     .options = ""},
+    {.name = "the summary counts what was sent, without a send that is cancelled",
+     .run = duplex_counts_what_was_sent},
     {.name = "8 clients at the same time; the summary counts what they sent", .run = duplex_load},
     {.name = "bytes and shutdown together: everything comes back",
      .talk = duplex_half_close,

@@ -92,6 +92,11 @@ static void farewell_later(struct server *server)
     service_reads_later(server, &farewell_service);
 }
 
+static void farewell_without_room(void)
+{
+    service_ends_without_room(&farewell_service);
+}
+
 static void farewell_resets(struct server *server)
 {
     service_resets(server, &farewell_service);
@@ -171,6 +176,8 @@ static const struct check farewell_checks[] = {
     {.name = "6 clients that read only after their shutdown get everything",
      .talk = farewell_later,
      .options = "--quiet"},
+    {.name = "there is no room for the farewell of a client that does not read yet",
+     .run = farewell_without_room},
     {.name = "60 resets, and the next client is served",
      .talk = farewell_resets,
      .options = "--quiet"},

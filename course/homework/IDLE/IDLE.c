@@ -96,20 +96,32 @@ static void idle_after_a_word(struct server *server)
     end_peers(peers, COUNT);
 }
 
-/* There is always something to do, so a wait hardly ever times out. */
+/* There is always something to do, so a wait hardly ever times out. The silent ones came one after
+ * the other, so that a clock that counts whole seconds is noticed. */
 static void idle_beside_busy(struct server *server)
 {
-    SOCKET busy = connect_peer(server->port), silent = connect_peer(server->port);
+    enum { SILENT = 3, APART_MS = 350 };
+    SOCKET busy = connect_peer(server->port), silent[SILENT];
+    double heard[SILENT];
+    bool ended[SILENT] = {false};
+    int count = 0, ends = 0;
     double begun = now_ms();
-    bool ended = false;
-    while (!in_trouble() && !ended) {
+    while (!in_trouble() && ends < SILENT) {
+        if (count < SILENT && now_ms() - begun >= count * APART_MS) {
+            heard[count] = now_ms();
+            silent[count++] = connect_peer(server->port);
+        }
         exchange(busy, pattern, 100, 100);
-        ended = wait_for_end(silent, 20) >= 0;
-        if (!in_trouble())
-            judge_end(ended, now_ms() - begun, "a silent client next to a busy one");
+        for (int i = 0; i < count && !in_trouble(); i++) {
+            if (ended[i])
+                continue;
+            ended[i] = wait_for_end(silent[i], 5) >= 0;
+            ends += ended[i];
+            judge_end(ended[i], now_ms() - heard[i], "a silent client next to a busy one");
+        }
     }
-    SOCKET peers[] = {busy, silent};
-    end_peers(peers, 2);
+    end_peers(silent, count);
+    close_peer(busy);
 }
 
 /* Sends until nothing more is taken. Returns the bytes. */
@@ -160,6 +172,35 @@ static void idle_does_not_read(struct server *server)
                 "disconnected for being silent, found %d",
                 (int)COUNT, idle_words, (int)COUNT, said);
     end_peers(peers, COUNT);
+}
+
+/* The server has received all that they sent, and the end, and cannot send all of it back. What it
+ * has open for a client shows whether that client is still connected. */
+static void idle_stuck(void)
+{
+    const struct service echo = {0};
+    struct measurement before = {0, 0, 0}, after = {0, 0, 0};
+    struct server server;
+    SOCKET peers[STUCK_PEERS];
+    long long echoed = service_echoed_unread(&echo);
+    if (in_trouble() || !start_server(&server, "--quiet"))
+        return;
+    converse(server.port, pattern, 1000, 1000); /* makes it open what it opens once */
+    Sleep(100);
+    bool measured = measure_server(&server, &before);
+    if (service_connect_stuck(server.port, &echo, echoed, peers)) {
+        Sleep(IDLE_LATEST_MS);
+        if (!measured || !measure_server(&server, &after))
+            cannot_measure(&server);
+        else if (after.handles > before.handles + 1)
+            trouble(FAILED, "does a client that has shut down and takes no bytes count as silent?",
+                    "%d clients shut down and did not read: expected them to be disconnected after "
+                    "%.1f s, and as many handles as before, %u, found %u after %.1f s",
+                    STUCK_PEERS, IDLE_LIMIT_MS / 1000.0, before.handles, after.handles,
+                    IDLE_LATEST_MS / 1000.0);
+    }
+    end_peers(peers, STUCK_PEERS);
+    stop_server(&server);
 }
 
 /* Clients that leave on their own, in every way, long before their time has run out: silent, after
@@ -366,6 +407,31 @@ static void idle_send_counts(void)
     stop_server(&server);
 }
 
+/* Each of many clients sends when its time runs out, a little earlier or later: what the server
+ * finds then is different for each of them, but it goes on. */
+static void idle_at_the_limit(struct server *server)
+{
+    enum { COUNT = 60, ROUNDS = 2 };
+    static SOCKET peers[COUNT];
+    double connected[COUNT];
+    for (int round = 0; round < ROUNDS && !in_trouble(); round++) {
+        for (int i = 0; i < COUNT; i++) {
+            peers[i] = in_trouble() ? INVALID_SOCKET : connect_peer(server->port);
+            connected[i] = now_ms();
+        }
+        Sleep(IDLE_LIMIT_MS - 200);
+        for (int i = 0; i < COUNT; i++) {
+            while (now_ms() < connected[i] + IDLE_LIMIT_MS + i % 9 * 0.25 - 1)
+                continue;
+            send(peers[i], (const char *)pattern, 10, 0);
+        }
+        Sleep(100);
+        end_peers(peers, COUNT);
+        if (!in_trouble())
+            converse(server->port, pattern, 1000, 1000);
+    }
+}
+
 /* As many silent clients as one wait has places for, and more that send something. Those may have
  * to wait until the silent ones are disconnected. Afterwards none of them costs anything. */
 static void idle_places(struct server *server)
@@ -488,6 +554,12 @@ const struct check idle_checks[] = {
     {.name = "a client that reads late gets its 2 s again when the send to it completes",
      .run = idle_send_counts,
      .plain_only = true},
+    {.name = "a client that has shut down and takes no bytes is disconnected as well",
+     .run = idle_stuck,
+     .plain_only = true},
+    {.name = "60 clients send when their time runs out, and the server goes on",
+     .talk = idle_at_the_limit,
+     .options = "--quiet"},
     {.name = "clients that leave on their own, also with a reset, are not narrated as idle",
      .talk = idle_leaves,
      .options = ""},

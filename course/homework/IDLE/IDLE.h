@@ -2,7 +2,7 @@
 #ifndef IDLE_H
 #define IDLE_H
 
-#include "../../../tests/exercise_checks.h"
+#include "../../../tests/service_checks.h"
 
 extern const struct check idle_checks[];
 
