@@ -116,6 +116,10 @@ static void fifty_resets(struct server *server)
         reset_peer(peer);
     }
     converse(server->port, pattern, 100000, 65536);
+}
+
+static void quick_resets(struct server *server)
+{
     service_quick_resets(server, &(struct service){0});
 }
 
@@ -558,6 +562,7 @@ const struct check server_checks[] = {
     {.name = "50 resets, and the next client is served",
      .talk = fifty_resets,
      .options = "--quiet"},
+    {.name = "200 immediate resets leak nothing", .talk = quick_resets, .options = "--quiet"},
     {.name = "12 resets of clients that do not read leak nothing",
      .talk = resets_of_lazy_clients,
      .options = "--quiet"},

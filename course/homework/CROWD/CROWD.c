@@ -137,6 +137,7 @@ const struct exercise CROWD = {
     .name = "CROWD",
     .options = "",
     .checks = crowd_checks,
-    .reused = {"half-close", "bytes and end together", "50 resets", "12 resets", "never reads",
-               "reads late", "storm of 200", "mixed storm", "do not starve a quiet one", "Ctrl+C"},
+    .reused = {"half-close", "bytes and end together", "50 resets", "200 immediate resets",
+               "12 resets", "never reads", "reads late", "storm of 200", "mixed storm",
+               "do not starve a quiet one", "Ctrl+C"},
 };

@@ -582,6 +582,6 @@ const struct exercise IDLE = {
     .name = "IDLE",
     .options = "",
     .checks = idle_checks,
-    .reused = {"half-close", "bytes and end together", "50 resets", "12 resets", "mixed storm",
-               "do not starve a quiet one", "Ctrl+C"},
+    .reused = {"half-close", "bytes and end together", "50 resets", "200 immediate resets",
+               "12 resets", "mixed storm", "do not starve a quiet one", "Ctrl+C"},
 };

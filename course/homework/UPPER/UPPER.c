@@ -114,6 +114,7 @@ const struct exercise UPPER = {
     .options = "",
     .prepare = make_small,
     .checks = upper_checks,
-    .reused = {"bytes and end together", "50 resets", "12 resets", "never reads", "full server",
-               "mixed storm", "do not starve a quiet one", "idle costs no CPU", "Ctrl+C"},
+    .reused = {"bytes and end together", "50 resets", "200 immediate resets", "12 resets",
+               "never reads", "full server", "mixed storm", "do not starve a quiet one",
+               "idle costs no CPU", "Ctrl+C"},
 };
