@@ -48,7 +48,7 @@ void expect_no_leak(const char *options, void (*visit)(int port, int number))
     enum { WARM_UP = 50, COUNT = 300 };
     const int count = verified ? WARM_UP : COUNT; /* there is nothing to measure */
     struct server server;
-    struct measurement before = {0, 0, 0};
+    struct measurement before = {0};
     bool measured = true;
     if (!start_server(&server, options))
         return;
@@ -88,7 +88,7 @@ void echo_leaks_nothing(void)
 void receives_leak_nothing(struct server *server)
 {
     enum { WARM_UP = 50, COUNT = 350, PIECE = 8192 };
-    struct measurement before = {0, 0, 0};
+    struct measurement before = {0};
     bool measured = true;
     SOCKET peer = connect_peer(server->port);
     for (int i = 0; i < COUNT && peer != INVALID_SOCKET && !in_trouble(); i++) {
@@ -106,7 +106,7 @@ void messages_leak_nothing(void)
     enum { PEERS = 50, WARM_UP = 4, ROUNDS = 40 };
     static SOCKET peers[PEERS];
     struct server server;
-    struct measurement before = {0, 0, 0};
+    struct measurement before = {0};
     bool measured = true;
     if (!start_server(&server, "--quiet"))
         return;

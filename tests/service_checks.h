@@ -51,7 +51,7 @@ bool service_connect_stuck(int port, const struct service *service, long long ec
  * whole echo, and has no room for what comes after it. For a service that ends with something. */
 void service_ends_without_room(const struct service *service);
 
-/* 200 clients connect, and reset their connections immediately: nothing may leak. */
+/* 400 clients connect, and reset their connections immediately: nothing may leak. */
 void service_quick_resets(struct server *server, const struct service *service);
 
 /* 60 resets, in each state; then the next client is served; then the quick ones. */
@@ -90,7 +90,8 @@ void service_sleeps(struct server *server, const struct service *service);
 /* 600 clients in a row, then 1,500 receives on one connection. */
 void service_leaks_nothing(const struct service *service);
 
-/* Ctrl+C with clients that are silent, do not read, have shut down, or send without a pause. */
+/* Ctrl+C with clients that are silent, do not read, have shut down, or send without a pause. What
+ * has come back must be in the summary. */
 void service_stops(const struct service *service);
 
 #endif

@@ -208,6 +208,8 @@ static void press_and_check(struct process *process, double most)
                 "the server did not end within %d s after Ctrl+C", patience_ms / 1000);
 }
 
+enum { STOP_MS = 2000, VERIFIED_STOP_MS = 6000 };
+
 static void stop_within(struct server *server, double most)
 {
     enum { STILL_ENDING_MS = 500 }; /* a program that crashes closes its sockets first */
@@ -223,11 +225,17 @@ bool stop_and_keep(struct server *server)
     return !in_trouble();
 }
 
+bool stop_soon_and_keep(struct server *server)
+{
+    stop_within(server, verified ? VERIFIED_STOP_MS : STOP_MS);
+    return !in_trouble();
+}
+
 void stop_server(struct server *server)
 {
     if (server->process.handle == NULL)
         return;
-    stop_within(server, verified ? 6000 : 2000);
+    stop_soon_and_keep(server);
     end_program(&server->process, "after Ctrl+C");
 }
 
@@ -308,17 +316,8 @@ int count_text(struct server *server, const char *text)
 
 bool measure_server(const struct server *server, struct measurement *measurement)
 {
-    *measurement = (struct measurement){0, 0, 0};
+    *measurement = (struct measurement){0};
     return verified || measure(&server->process, measurement);
-}
-
-bool count_threads(const struct server *server, unsigned *threads)
-{
-    struct resources resources = {0, 0, 0};
-    bool counted = verified || measure_resources(&server->process, &resources);
-
-    *threads = resources.threads;
-    return counted;
 }
 
 void cannot_measure(const struct server *server)
@@ -330,7 +329,7 @@ void cannot_measure(const struct server *server)
 void expect_no_growth(const struct server *server, const struct measurement *before,
                       unsigned long long most_memory, const char *look_at, const char *after_what)
 {
-    enum { MOST_HANDLES = 10 };
+    enum { MOST_HANDLES = 10, MOST_THREADS = 2 };
     struct measurement after;
 
     if (in_trouble())
@@ -340,6 +339,9 @@ void expect_no_growth(const struct server *server, const struct measurement *bef
     else if (after.handles > before->handles + MOST_HANDLES)
         trouble(FAILED, look_at, "expected no more handles than before, found %u before and %u %s",
                 before->handles, after.handles, after_what);
+    else if (after.threads > before->threads + MOST_THREADS)
+        trouble(FAILED, look_at, "expected no more threads than before, found %u before and %u %s",
+                before->threads, after.threads, after_what);
     else if (after.memory > before->memory + most_memory)
         trouble(FAILED, look_at,
                 "expected no more memory than before, found %llu KiB before and %llu KiB %s",

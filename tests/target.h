@@ -57,6 +57,9 @@ void stop_server(struct server *server);
  * afterwards: the caller ends it with end_program. False after noting trouble. */
 bool stop_and_keep(struct server *server);
 
+/* The same, but it must end as soon as with stop_server. */
+bool stop_soon_and_keep(struct server *server);
+
 /* The numbers in the last line "summary: ..." of its output; bytes of any value may come before it.
  * False: there is no such line. */
 struct summary {
@@ -75,14 +78,11 @@ int count_text(struct server *server, const char *text);
 /* Like measure. Under the verifier everything is 0, so that no comparison finds a difference. */
 bool measure_server(const struct server *server, struct measurement *measurement);
 
-/* How many threads it has. Under the verifier 0. False: they cannot be counted. */
-bool count_threads(const struct server *server, unsigned *threads);
-
 /* Notes that the server cannot be measured. */
 void cannot_measure(const struct server *server);
 
-/* Notes trouble if the server has more handles, or more memory by most_memory bytes, than it had
- * before; NULL: it could not be measured then. look_at says where to look, after_what what has
+/* Notes trouble if the server has more handles or threads, or more memory by most_memory bytes,
+ * than it had before; NULL: it could not be measured then. look_at says where to look, after_what what has
  * happened since, for example "after 300 clients". */
 void expect_no_growth(const struct server *server, const struct measurement *before,
                       unsigned long long most_memory, const char *look_at, const char *after_what);

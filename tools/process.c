@@ -623,6 +623,7 @@ bool measure(const struct process *process, struct measurement *measurement)
         return false;
     measurement->memory = memory.PagefileUsage; /* the private bytes */
     measurement->handles = handles_in_use(process);
+    measurement->threads = listed(process->id).threads;
     measurement->activity =
         running_under_wine() ? context_switches(process) : cycles_used(process->handle);
     return measurement->handles != 0 && measurement->activity != 0;

@@ -87,6 +87,7 @@ bool running_under_wine(void);
 
 struct measurement {
     unsigned handles;
+    unsigned threads;
     unsigned long long memory;   /* private bytes */
     unsigned long long activity; /* grows whenever one of its threads runs: CPU cycles on Windows,
                                     context switches under Wine */

@@ -267,7 +267,7 @@ const struct exercise BATCH = {
     .name = "BATCH",
     .options = "--threads 4",
     .checks = batch_checks,
-    .reused = {"half-close", "bytes and end together", "50 resets", "200 immediate resets",
+    .reused = {"half-close", "bytes and end together", "50 resets", "400 immediate resets",
                "12 resets", "never reads", "reads late", "storm of 200", "mixed storm",
                "do not starve a quiet one", "idle costs", "Ctrl+C"},
 };

@@ -571,7 +571,7 @@ static void chat_many_lines(void)
 {
     enum { WARM_UP = 50, ROUNDS = 350, LENGTH = 8192 };
     static unsigned char lines[LENGTH];
-    struct measurement before = {0, 0, 0}, after = {0, 0, 0};
+    struct measurement before = {0}, after = {0};
     struct server server;
     SOCKET peers[2];
     bool measured = true;

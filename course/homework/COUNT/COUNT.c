@@ -319,7 +319,7 @@ const struct exercise COUNT = {
     .name = "COUNT",
     .options = "--threads 4",
     .checks = count_checks,
-    .reused = {"half-close", "bytes and end together", "50 resets", "200 immediate resets",
+    .reused = {"half-close", "bytes and end together", "50 resets", "400 immediate resets",
                "12 resets", "never reads", "reads late", "storm of 200", "2,000 connections",
                "mixed storm", "do not starve a quiet one", "idle costs", "Ctrl+C"},
 };

@@ -105,12 +105,14 @@ static void frame_several(struct server *server)
     close_peer(peer);
 }
 
-/* Messages of every length, then the longest ones, each at another place of the server's buffer. */
+/* Messages of every length, then the longest ones, each at another place of the server's buffer,
+ * then so many short ones that the buffer is full in the middle of a length, too. */
 static void frame_many(void)
 {
-    enum { FRAMES = 300, LONGEST = 12 };
-    unsigned char *frames = malloc((size_t)FRAMES * (FRAME_HEADER + 8000) +
-                                   (size_t)LONGEST * (2 * FRAME_HEADER + FRAME_MOST + 20));
+    enum { FRAMES = 300, LONGEST = 12, SHORT = 150000, SHORTEST = 13 };
+    unsigned char *frames =
+        malloc((size_t)FRAMES * (FRAME_HEADER + 8000) + (size_t)SHORT * (FRAME_HEADER + SHORTEST) +
+               (size_t)LONGEST * (2 * FRAME_HEADER + FRAME_MOST + 20));
     struct server server;
     size_t length = 0;
     if (frames == NULL)
@@ -121,6 +123,8 @@ static void frame_many(void)
         length += make_frame(frames + length, i);
         length += make_frame(frames + length, FRAME_MOST);
     }
+    for (size_t i = 0; i < (size_t)SHORT / (verified ? 10 : 1); i++)
+        length += make_frame(frames + length, i * 7 % SHORTEST);
     if (start_server(&server, "--quiet")) {
         converse(server.port, frames, length, 3333);
         converse(server.port, frames, length, 250000);

@@ -179,7 +179,7 @@ static void idle_does_not_read(struct server *server)
 static void idle_stuck(void)
 {
     const struct service echo = {0};
-    struct measurement before = {0, 0, 0}, after = {0, 0, 0};
+    struct measurement before = {0}, after = {0};
     struct server server;
     SOCKET peers[STUCK_PEERS];
     long long echoed = service_echoed_unread(&echo);
@@ -438,7 +438,7 @@ static void idle_places(struct server *server)
 {
     enum { SILENT = 62, COUNT = SILENT + 10 };
     static SOCKET peers[COUNT];
-    struct measurement before = {0, 0, 0}, after = {0, 0, 0};
+    struct measurement before = {0}, after = {0};
     talk_all(server->port, peers, SILENT - 2);
     end_peers(peers, SILENT - 2);
     Sleep(100);
@@ -496,7 +496,7 @@ static void idle_client_sleeps(struct server *server)
 {
     enum { ATTEMPTS = 5, WATCHED_MS = 800 };
     const unsigned long long most = running_under_wine() ? 3 : 300000;
-    struct measurement before = {0, 0, 0}, after = {0, 0, 0};
+    struct measurement before = {0}, after = {0};
     bool done = false;
 
     for (int i = 0; i < ATTEMPTS && !done && !in_trouble(); i++) {
@@ -582,6 +582,6 @@ const struct exercise IDLE = {
     .name = "IDLE",
     .options = "",
     .checks = idle_checks,
-    .reused = {"half-close", "bytes and end together", "50 resets", "200 immediate resets",
+    .reused = {"half-close", "bytes and end together", "50 resets", "400 immediate resets",
                "12 resets", "mixed storm", "do not starve a quiet one", "Ctrl+C"},
 };

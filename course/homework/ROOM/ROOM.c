@@ -338,7 +338,7 @@ static void room_stop(void)
 static void room_lines_leak_nothing(void)
 {
     enum { PEERS = 6, WARM_UP = 10, ROUNDS = 70, AT_ONCE = 20, LENGTH = 14 };
-    struct measurement before = {0, 0, 0}, after = {0, 0, 0};
+    struct measurement before = {0}, after = {0};
     static char heard[65536], lines[AT_ONCE * LENGTH + 1];
     struct server server;
     SOCKET peers[PEERS];

@@ -5,7 +5,7 @@ const struct exercise TIMER = {
     .name = "TIMER",
     .options = "",
     .checks = idle_checks,
-    .reused = {"half-close", "bytes and end", "50 resets", "200 immediate resets", "12 resets",
+    .reused = {"half-close", "bytes and end", "50 resets", "400 immediate resets", "12 resets",
                "never reads", "mixed storm", "do not starve a quiet one", "Ctrl+C",
                "wrong arguments"},
 };

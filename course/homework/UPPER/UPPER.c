@@ -114,7 +114,7 @@ const struct exercise UPPER = {
     .options = "",
     .prepare = make_small,
     .checks = upper_checks,
-    .reused = {"bytes and end together", "50 resets", "200 immediate resets", "12 resets",
+    .reused = {"bytes and end together", "50 resets", "400 immediate resets", "12 resets",
                "never reads", "full server", "mixed storm", "do not starve a quiet one",
                "idle costs no CPU", "Ctrl+C"},
 };

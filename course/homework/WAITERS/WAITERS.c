@@ -36,8 +36,7 @@ static void waiters_change(struct server *server)
     enum { STAY = WAITERS_SIZE - WAITERS_LEAVE };
     enum { MOST_HANDLES = 12, MOST_THREADS = 4, MOST_MEMORY = 4 * 1024 * 1024 };
     const int rounds = verified ? 3 : 8; /* there is nothing to measure */
-    struct measurement before = {0, 0, 0}, after = {0, 0, 0};
-    unsigned threads_before = 0, threads = 0;
+    struct measurement before = {0}, after = {0};
     bool measured = true;
     connect_peers(server->port, waiters, STAY);
     for (int round = 0; round < rounds && !in_trouble(); round++) {
@@ -56,15 +55,14 @@ static void waiters_change(struct server *server)
         }
         Sleep(300); /* the server may still be closing the last ones */
         if (round == 0 || round == rounds - 1)
-            measured = measured && measure_server(server, round == 0 ? &before : &after) &&
-                       count_threads(server, round == 0 ? &threads_before : &threads);
+            measured = measured && measure_server(server, round == 0 ? &before : &after);
     }
     if (!measured)
         cannot_measure(server);
-    else if (threads > threads_before + MOST_THREADS)
+    else if (after.threads > before.threads + MOST_THREADS)
         trouble(FAILED, "which groups have a free place, and when does a new group begin?",
                 "expected as many threads as after the first round, %u, found %u after the last",
-                threads_before, threads);
+                before.threads, after.threads);
     else if (after.handles > before.handles + MOST_HANDLES)
         trouble(FAILED, "what is closed when a client leaves, or when a group ends?",
                 "expected as many handles as after the first round, %u, found %u after the last",
