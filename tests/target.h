@@ -82,8 +82,8 @@ bool measure_server(const struct server *server, struct measurement *measurement
 void cannot_measure(const struct server *server);
 
 /* Notes trouble if the server has more handles or threads, or more memory by most_memory bytes,
- * than it had before; NULL: it could not be measured then. look_at says where to look, after_what what has
- * happened since, for example "after 300 clients". */
+ * than it had before; NULL: it could not be measured then. look_at says where to look, after_what
+ * what has happened since, for example "after 300 clients". */
 void expect_no_growth(const struct server *server, const struct measurement *before,
                       unsigned long long most_memory, const char *look_at, const char *after_what);
 

@@ -62,8 +62,8 @@ static void crowd_changes(struct server *server)
                 after.handles, before.handles);
 }
 
-/* Two come at nearly the same moment, and then no other one for a while: a group that takes the first
- * must not miss the second. */
+/* Two come at nearly the same moment, and then no other one for a while: a group that takes the
+ * first must not miss the second. */
 static void crowd_of_two(struct server *server)
 {
     enum { ROUNDS = 400, COUNT = 2 };
