@@ -106,7 +106,7 @@ static void frame_several(struct server *server)
 }
 
 /* Messages of every length, then the longest ones, each at another place of the server's buffer,
- * then so many short ones that the buffer is also full in the middle of a length. */
+ * then many short ones, so that the buffer is also full in the middle of a length. */
 static void frame_many(void)
 {
     enum { FRAMES = 300, LONGEST = 12, SHORT = 150000, SHORTEST = 13 };
