@@ -212,6 +212,7 @@ static void chat_lazy(void)
 
 static void chat_long_line(void)
 {
+    static const char before[] = "before\n", after[] = "\nafter\n";
     static char line[2 * CHAT_LINE];
     struct server server;
     SOCKET peers[CHAT_PEERS];
@@ -234,15 +235,17 @@ static void chat_long_line(void)
         else
             receive_exactly(peers[1], (const unsigned char *)line, CHAT_LINE);
     }
-    line[CHAT_LINE - 1] = 'x';
-    line[CHAT_LINE] = '\n';
-    if (!in_trouble() && send_text(peers[2], "before\n") &&
-        send_all(peers[2], (const unsigned char *)line, CHAT_LINE + 1) &&
-        send_text(peers[2], "after\n") && wait_for_end(peers[2], patience_ms) < 0)
+    memset(line, 'x', sizeof line); /* all of it is sent, and usually received, together */
+    memcpy(line, before, strlen(before));
+    memcpy(line + strlen(before) + CHAT_LINE, after, strlen(after));
+    if (!in_trouble() &&
+        send_all(peers[2], (const unsigned char *)line,
+                 strlen(before) + CHAT_LINE + strlen(after)) &&
+        wait_for_end(peers[2], patience_ms) < 0)
         trouble(FAILED, "what happens when a line does not end within 4,096 bytes?",
                 "expected a client that sends a line of 4,097 bytes to be disconnected, found it "
                 "still connected");
-    if (!in_trouble() && receive_text(peers[1], "before\n") &&
+    if (!in_trouble() && receive_text(peers[1], before) &&
         receive_nothing(peers[1], 200, "is any part of a line that is too long passed on?",
                         "neither the long line nor anything after it is passed on") &&
         send_text(peers[0], "still here?\n"))
