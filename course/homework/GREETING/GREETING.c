@@ -115,6 +115,17 @@ static void greeting_load(void)
     service_load(&greeting_service);
 }
 
+/* Some messages are as long as the greeting. */
+static void greeting_lengths(struct server *server)
+{
+    enum { LONGEST = 60, BYTES = LONGEST * (LONGEST + 1) / 2 };
+    SOCKET peer = connect_and_be_greeted(server->port, 1);
+    for (size_t length = 1; length <= LONGEST && !in_trouble(); length++)
+        exchange(peer, pattern, length, length);
+    close_peer(peer);
+    stop_and_count(server, 1, BYTES);
+}
+
 /* Clients that wait for a place reset their connections, so their greeting can fail. */
 static void greeting_in_vain(void)
 {
@@ -209,6 +220,9 @@ static const struct check greeting_checks[] = {
      .talk = greeting_without_a_word,
      .options = "--quiet"},
     {.name = "8 clients at the same time; the summary counts what they sent", .run = greeting_load},
+    {.name = "the summary counts messages of 1 to 60 bytes",
+     .talk = greeting_lengths,
+     .options = "--quiet"},
     {.name = "the summary does not count a greeting that fails", .run = greeting_in_vain},
     {.name = "half-close: everything comes back, then the end",
      .talk = greeting_half_close,
