@@ -348,13 +348,27 @@ void expect_no_growth(const struct server *server, const struct measurement *bef
                 before->memory >> 10, after.memory >> 10, after_what);
 }
 
+/* It may still be busy with the last bytes, for example print them. */
+static void wait_until_quiet(const struct server *server)
+{
+    enum { QUIET_MS = 300 };
+    struct measurement before = {0}, after = {0};
+
+    for (double end = now_ms() + patience_ms; now_ms() < end;) {
+        bool measured = measure_server(server, &before);
+        Sleep(QUIET_MS);
+        if (!measured || !measure_server(server, &after) || after.activity == before.activity)
+            return;
+    }
+}
+
 void expect_sleep(const struct server *server, DWORD milliseconds)
 {
     struct measurement before, after;
 
     if (verified)
         return;
-    Sleep(300); /* it may still be busy with the last bytes */
+    wait_until_quiet(server);
     bool measured = measure_server(server, &before);
     Sleep(milliseconds);
     measured = measured && measure_server(server, &after);
