@@ -466,52 +466,97 @@ void service_lazy_resets(struct server *server, const struct service *service)
 
 enum { BUSY_PEERS = 12, BUSY_MS = 2500 };
 
-struct busy {
+/* A client that sends without a pause, so that the server always has something to do for it. */
+struct flood {
     const struct service *service;
-    int port;
-    double end;
+    SOCKET peer;
+    double end;         /* when it ends, unless the server ends the connection before */
+    long long received; /* bytes that have come back */
 };
 
-/* Keeps as many bytes in transit as the server takes, so that it always has something to do. */
-static DWORD WINAPI busy_peer(void *parameter)
+/* Sends as much as the server takes, the same bytes again and again, and reads what comes back. */
+static DWORD WINAPI send_flood(void *parameter)
 {
-    struct busy *busy = parameter;
-    const size_t length = whole_units(busy->service, 1024 * 1024);
-    SOCKET peer = service_connect(busy->port, busy->service);
+    enum { PIECE = 65536 };
+    struct flood *flood = parameter;
+    const char *bytes = (const char *)bytes_of(flood->service);
+    const size_t unit = flood->service->unit > 1 ? flood->service->unit : 1;
+    const size_t cycle = SERVICE_SIZE - SERVICE_SIZE % unit;
+    size_t sent = 0;
 
-    while (peer != INVALID_SOCKET && now_ms() < busy->end &&
-           exchange(peer, bytes_of(busy->service), length, 256 * 1024))
-        continue;
-    close_peer(peer);
+    while (now_ms() < flood->end && !in_trouble()) {
+        char found[PIECE];
+        size_t left = cycle - sent;
+        int n = send(flood->peer, bytes + sent, left < PIECE ? (int)left : PIECE, 0);
+        if (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK)
+            break;
+        bool waits = n == SOCKET_ERROR;
+        sent = n > 0 ? (sent + (size_t)n) % cycle : sent;
+        size_t at = (size_t)(flood->received % (long long)cycle);
+        left = cycle - at;
+        n = recv(flood->peer, found, left < PIECE ? (int)left : PIECE, 0);
+        if (n == 0 || (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK))
+            break;
+        if (n > 0 && memcmp(found, bytes + at, (size_t)n) != 0)
+            trouble(FAILED,
+                    "what is in the buffer when it is sent, and where is a short send "
+                    "continued?",
+                    "several clients sent without a pause: expected the bytes of one of them, "
+                    "found others in the %d bytes after the first %lld",
+                    n, flood->received);
+        flood->received += n > 0 ? n : 0;
+        if (waits && n == SOCKET_ERROR)
+            wait_for_socket(flood->peer, READABLE, 20);
+    }
     return 0;
+}
+
+/* Begins that many floods; wait_for_floods waits for their ends, and returns what has come back. */
+static void begin_floods(struct flood *floods, HANDLE *threads, int count)
+{
+    for (int i = 0; i < count; i++) {
+        threads[i] = CreateThread(NULL, 0, send_flood, &floods[i], 0, NULL);
+        if (threads[i] == NULL)
+            fail((int)GetLastError(), "CreateThread");
+    }
+}
+
+static long long wait_for_floods(const struct flood *floods, HANDLE *threads, int count)
+{
+    long long received = 0;
+
+    for (int i = 0; i < count; i++) {
+        WaitForSingleObject(threads[i], INFINITE); /* each wait in it is bounded */
+        CloseHandle(threads[i]);
+        received += floods[i].received;
+    }
+    return received;
 }
 
 /* How many milliseconds a quiet client waits at most for an answer while others are busy. */
 static double longest_answer(int port, const struct service *service)
 {
-    struct busy busy = {service, port, now_ms() + BUSY_MS};
+    struct flood busy[BUSY_PEERS];
     HANDLE threads[BUSY_PEERS];
-    const size_t length = whole_units(service, 100);
+    const size_t length = whole_units(service, FIRST_LENGTH);
+    const double end = now_ms() + BUSY_MS;
     double longest = 0;
 
-    for (int i = 0; i < BUSY_PEERS; i++) {
-        threads[i] = CreateThread(NULL, 0, busy_peer, &busy, 0, NULL);
-        if (threads[i] == NULL)
-            fail((int)GetLastError(), "CreateThread");
-    }
+    for (int i = 0; i < BUSY_PEERS; i++)
+        busy[i] = (struct flood){service, service_connect(port, service), end, 0};
+    begin_floods(busy, threads, BUSY_PEERS);
     Sleep(300);
     SOCKET quiet = service_connect(port, service); /* comes last, and sends little */
-    while (quiet != INVALID_SOCKET && now_ms() < busy.end - 300) {
+    while (quiet != INVALID_SOCKET && now_ms() < end - 300) {
         double begun = now_ms();
         if (!exchange(quiet, bytes_of(service), length, length))
             break;
         longest = now_ms() - begun > longest ? now_ms() - begun : longest;
         Sleep(5);
     }
-    for (int i = 0; i < BUSY_PEERS; i++) {
-        WaitForSingleObject(threads[i], INFINITE); /* each wait in it is bounded */
-        CloseHandle(threads[i]);
-    }
+    wait_for_floods(busy, threads, BUSY_PEERS);
+    for (int i = 0; i < BUSY_PEERS; i++)
+        close_peer(busy[i].peer);
     close_peer(quiet);
     return longest;
 }
@@ -810,38 +855,6 @@ void service_leaks_nothing(const struct service *service)
     stop_server(&server);
 }
 
-struct flood {
-    SOCKET peer;
-    const unsigned char *bytes;
-    long long received;
-};
-
-/* Sends as much as the server takes, and reads, until the server ends the connection. */
-static DWORD WINAPI send_flood(void *parameter)
-{
-    enum { PIECE = 65536 };
-    struct flood *flood = parameter;
-    char bytes[65536];
-    size_t sent = 0;
-
-    for (double end = now_ms() + 2.0 * patience_ms; now_ms() < end;) {
-        size_t left = SERVICE_SIZE - sent;
-        int n = send(flood->peer, (const char *)flood->bytes + sent,
-                     left < PIECE ? (int)left : PIECE, 0);
-        if (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK)
-            break;
-        bool waits = n == SOCKET_ERROR;
-        sent = n > 0 ? (sent + (size_t)n) % SERVICE_SIZE : sent;
-        n = recv(flood->peer, bytes, sizeof bytes, 0);
-        if (n == 0 || (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK))
-            break;
-        flood->received += n > 0 ? n : 0;
-        if (waits && n == SOCKET_ERROR)
-            wait_for_socket(flood->peer, READABLE, 20);
-    }
-    return 0;
-}
-
 void service_stops(const struct service *service)
 {
     enum { SILENT, NEW, LAZY, HALF_CLOSED, INCOMPLETE, FLOOD, FLOODS = 16, COUNT = FLOOD + FLOODS };
@@ -864,20 +877,13 @@ void service_stops(const struct service *service)
         fill(peers[LAZY], bytes, SERVICE_SIZE);
         fill(peers[HALF_CLOSED], bytes, SERVICE_SIZE);
         shutdown(peers[HALF_CLOSED], SD_SEND);
-        for (int i = 0; i < FLOODS; i++) {
-            floods[i] = (struct flood){peers[FLOOD + i], bytes, 0};
-            threads[i] = CreateThread(NULL, 0, send_flood, &floods[i], 0, NULL);
-            if (threads[i] == NULL)
-                fail((int)GetLastError(), "CreateThread");
-        }
+        for (int i = 0; i < FLOODS; i++)
+            floods[i] = (struct flood){service, peers[FLOOD + i], now_ms() + 2.0 * patience_ms, 0};
+        begin_floods(floods, threads, FLOODS);
         Sleep(200);
         bool stopped = stop_soon_and_keep(&server); /* the floods go on until it has ended */
-        long long came_back = (long long)whole_units(service, 1000);
-        for (int i = 0; i < FLOODS; i++) {
-            WaitForSingleObject(threads[i], INFINITE);
-            CloseHandle(threads[i]);
-            came_back += floods[i].received;
-        }
+        long long came_back =
+            (long long)whole_units(service, 1000) + wait_for_floods(floods, threads, FLOODS);
         if (stopped && find_summary(&server.process, &summary) && summary.bytes < came_back)
             trouble(FAILED, "which bytes are counted for a client that is still connected?",
                     "expected at least %lld bytes in the summary, because they have come back, "

@@ -150,6 +150,6 @@ const struct exercise WAITERS = {
     .name = "WAITERS",
     .options = "",
     .checks = waiters_checks,
-    .reused = {"12 resets", "as many clients", "storm of 200", "mixed storm",
-               "do not starve a quiet one", "Ctrl+C", "wrong arguments"},
+    .reused = {"400 immediate resets", "12 resets", "as many clients", "storm of 200",
+               "mixed storm", "do not starve a quiet one", "Ctrl+C", "wrong arguments"},
 };
