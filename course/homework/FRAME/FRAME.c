@@ -109,10 +109,10 @@ static void frame_several(struct server *server)
  * then many short ones, so that the buffer is also full in the middle of a length. */
 static void frame_many(void)
 {
-    enum { FRAMES = 300, LONGEST = 12, SHORT = 150000, SHORTEST = 13 };
-    unsigned char *frames =
-        malloc((size_t)FRAMES * (FRAME_HEADER + 8000) + (size_t)SHORT * (FRAME_HEADER + SHORTEST) +
-               (size_t)LONGEST * (2 * FRAME_HEADER + FRAME_MOST + 20));
+    enum { FRAMES = 300, LONGEST = 12, SHORT = 150000, SHORT_LENGTHS = 13 };
+    unsigned char *frames = malloc((size_t)FRAMES * (FRAME_HEADER + 8000) +
+                                   (size_t)SHORT * (FRAME_HEADER + SHORT_LENGTHS) +
+                                   (size_t)LONGEST * (2 * FRAME_HEADER + FRAME_MOST + 20));
     struct server server;
     size_t length = 0;
     if (frames == NULL)
@@ -124,7 +124,7 @@ static void frame_many(void)
         length += make_frame(frames + length, FRAME_MOST);
     }
     for (size_t i = 0; i < (size_t)SHORT / (verified ? 10 : 1); i++)
-        length += make_frame(frames + length, i * 7 % SHORTEST);
+        length += make_frame(frames + length, i * 7 % SHORT_LENGTHS);
     if (start_server(&server, "--quiet")) {
         converse(server.port, frames, length, 3333);
         converse(server.port, frames, length, 250000);
