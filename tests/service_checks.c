@@ -4,7 +4,7 @@
 /* What a client sends first: little, and it gets an answer; and what is more than a few bytes. */
 enum { FIRST_LENGTH = 100, SOME_BYTES = 5000 };
 
-/* How much a server of this course receives at once, and sends with one call. */
+/* How much a server of this course receives, or sends, with one call. */
 enum { BUFFER = 131072 };
 
 static const unsigned char *bytes_of(const struct service *service)
