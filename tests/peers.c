@@ -249,6 +249,14 @@ void reset_peer(SOCKET peer)
     closesocket(peer);
 }
 
+void use_small_buffers(SOCKET peer)
+{
+    int size = 65536;
+
+    setsockopt(peer, SOL_SOCKET, SO_RCVBUF, (const char *)&size, sizeof size);
+    setsockopt(peer, SOL_SOCKET, SO_SNDBUF, (const char *)&size, sizeof size);
+}
+
 size_t send_until_refused(SOCKET peer)
 {
     size_t sent = 0;

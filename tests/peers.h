@@ -41,6 +41,10 @@ bool exchange(SOCKET peer, const unsigned char *bytes, size_t length, size_t pie
 bool exchange_for(SOCKET peer, const unsigned char *bytes, const unsigned char *expected,
                   size_t length, size_t piece);
 
+/* Makes the system's buffers for the peer small: otherwise they could hold all that it sends and
+ * gets. */
+void use_small_buffers(SOCKET peer);
+
 /* Sends until nothing more is taken for half a second. Returns the bytes sent. */
 size_t send_until_refused(SOCKET peer);
 

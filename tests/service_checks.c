@@ -1,47 +1,5 @@
-/* service_checks.c - promises of servers that do a little more than echo. See service_checks.h. */
+/* service_checks.c - promises to one client, or to a few. See service_checks.h. */
 #include "service_checks.h"
-
-/* What a client sends first: little, and it gets an answer; and what is more than a few bytes. */
-enum { FIRST_LENGTH = 100, SOME_BYTES = 5000 };
-
-/* How much a server of this course receives, or sends, with one call. */
-enum { BUFFER = 131072 };
-
-static const unsigned char *bytes_of(const struct service *service)
-{
-    return service->bytes != NULL ? service->bytes() : pattern;
-}
-
-static size_t whole_units(const struct service *service, size_t length)
-{
-    size_t unit = service->unit > 1 ? service->unit : 1;
-    return (length + unit - 1) / unit * unit;
-}
-
-static bool receive_service_end(SOCKET peer, const struct service *service, size_t echoed)
-{
-    return service->ends != NULL ? service->ends(peer, echoed) : receive_end(peer);
-}
-
-/* Connects and receives what comes first. INVALID_SOCKET after noting trouble. */
-static SOCKET service_connect(int port, const struct service *service)
-{
-    SOCKET peer = connect_peer(port);
-    if (peer == INVALID_SOCKET || service->opens == NULL || service->opens(peer))
-        return peer;
-    closesocket(peer);
-    return INVALID_SOCKET;
-}
-
-size_t service_visit(int port, const struct service *service, size_t length, size_t piece)
-{
-    SOCKET peer = service_connect(port, service);
-    size_t whole = whole_units(service, length);
-    bool good = peer != INVALID_SOCKET && exchange(peer, bytes_of(service), whole, piece) &&
-                shutdown(peer, SD_SEND) == 0 && receive_service_end(peer, service, whole);
-    close_peer(peer);
-    return good ? whole : 0;
-}
 
 /* ---- load, and the summary ----------------------------------------------------------------- */
 
@@ -92,55 +50,30 @@ enum { LATER_PEERS = 6, MOST_LATER_PEERS = 24, STALL_MS = 12000 };
 
 void service_half_close(struct server *server, const struct service *service)
 {
-    const unsigned char *bytes = bytes_of(service);
+    const unsigned char *bytes = service_bytes(service);
 
     for (int i = 0; i < 36 && !in_trouble(); i++) {
-        size_t whole = whole_units(service, (size_t)1 << (i % 18)); /* up to 128 KiB */
+        size_t whole = service_units(service, (size_t)1 << (i % 18)); /* up to 128 KiB */
         SOCKET peer = service_connect(server->port, service);
         if (peer != INVALID_SOCKET && send_all(peer, bytes, whole)) {
             shutdown(peer, SD_SEND);
             if (i % 9 == 0)
                 Sleep(20);
             if (receive_exactly(peer, bytes, whole))
-                receive_service_end(peer, service, whole);
+                service_receive_end(peer, service, whole);
         }
         close_peer(peer);
     }
     /* More than the system's buffers hold: the shutdown arrives while the echo waits. */
     SOCKET late = in_trouble() ? INVALID_SOCKET : service_connect(server->port, service);
-    size_t whole = whole_units(service, 400000);
+    size_t whole = service_units(service, 400000);
     if (late != INVALID_SOCKET && send_all(late, bytes, whole)) {
         shutdown(late, SD_SEND);
         Sleep(300);
         if (receive_exactly(late, bytes, whole))
-            receive_service_end(late, service, whole);
+            service_receive_end(late, service, whole);
     }
     close_peer(late);
-}
-
-/* Otherwise the system's buffers for the peer could hold all that it sends and gets. */
-static void make_small(SOCKET peer)
-{
-    int size = 65536;
-
-    setsockopt(peer, SOL_SOCKET, SO_RCVBUF, (const char *)&size, sizeof size);
-    setsockopt(peer, SOL_SOCKET, SO_SNDBUF, (const char *)&size, sizeof size);
-}
-
-/* Sends until nothing is taken for a while, at most this many bytes. Returns how many. */
-static size_t fill(SOCKET peer, const unsigned char *bytes, size_t most)
-{
-    size_t sent = 0;
-
-    make_small(peer);
-    while (sent < most && wait_for_socket(peer, WRITABLE, 400) != 0) {
-        size_t piece = most - sent < 65536 ? most - sent : 65536;
-        int n = send(peer, (const char *)bytes + sent, (int)piece, 0);
-        if (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK)
-            break;
-        sent += n > 0 ? (size_t)n : 0;
-    }
-    return sent;
 }
 
 /* The rest of an exchange of which this many bytes have been sent, and none received. */
@@ -177,7 +110,7 @@ static bool finish(SOCKET peer, const unsigned char *bytes, size_t sent, size_t 
 void service_reads_late(struct server *server, const struct service *service)
 {
     enum { MOST_MEMORY = 4 * 1024 * 1024, MOST_WAIT_MS = 1000 };
-    const unsigned char *bytes = bytes_of(service);
+    const unsigned char *bytes = service_bytes(service);
     struct measurement before, after;
 
     service_visit(server->port, service, 100, 100); /* makes it allocate what it allocates once */
@@ -185,7 +118,7 @@ void service_reads_late(struct server *server, const struct service *service)
     SOCKET lazy = in_trouble() ? INVALID_SOCKET : service_connect(server->port, service);
     if (lazy == INVALID_SOCKET)
         return;
-    size_t sent = fill(lazy, bytes, SERVICE_SIZE - service->unit);
+    size_t sent = service_fill(lazy, bytes, SERVICE_SIZE - service->unit);
     double begun = now_ms();
     if (!in_trouble())
         service_visit(server->port, service, 65536, 65536);
@@ -203,10 +136,10 @@ void service_reads_late(struct server *server, const struct service *service)
                 "and does not read, found %llu KiB",
                 MOST_MEMORY / 1024, (unsigned long)(sent >> 10),
                 (after.memory - before.memory) >> 10);
-    size_t whole = whole_units(service, sent);
+    size_t whole = service_units(service, sent);
     if (!in_trouble() && finish(lazy, bytes, sent, whole)) {
         shutdown(lazy, SD_SEND);
-        receive_service_end(lazy, service, whole);
+        service_receive_end(lazy, service, whole);
     }
     closesocket(lazy);
 }
@@ -252,10 +185,10 @@ static void receive_later_to_the_end(const SOCKET *peers, const size_t *lengths,
                                      const struct service *service)
 {
     if (!in_trouble())
-        receive_later(peers, lengths, count, bytes_of(service));
+        receive_later(peers, lengths, count, service_bytes(service));
     for (int i = 0; i < count && !in_trouble(); i++) {
         wait_for_socket(peers[i], READABLE, STALL_MS); /* see receive_later */
-        receive_service_end(peers[i], service, lengths[i]);
+        service_receive_end(peers[i], service, lengths[i]);
     }
 }
 
@@ -263,14 +196,14 @@ static void receive_later_to_the_end(const SOCKET *peers, const size_t *lengths,
 void service_reads_later(struct server *server, const struct service *service)
 {
     enum { PEERS = LATER_PEERS, QUIET_MS = 300 };
-    const unsigned char *bytes = bytes_of(service);
+    const unsigned char *bytes = service_bytes(service);
     SOCKET peers[PEERS];
     size_t sent[PEERS] = {0};
     double last = now_ms();
 
     for (int i = 0; i < PEERS; i++) {
         peers[i] = in_trouble() ? INVALID_SOCKET : service_connect(server->port, service);
-        make_small(peers[i]);
+        use_small_buffers(peers[i]);
     }
     while (!in_trouble() && now_ms() - last < QUIET_MS) {
         for (int i = 0; i < PEERS; i++) {
@@ -294,8 +227,8 @@ void service_reads_later(struct server *server, const struct service *service)
 
 long long service_echoed_unread(const struct service *service)
 {
-    const unsigned char *bytes = bytes_of(service);
-    const size_t some = whole_units(service, 65536);
+    const unsigned char *bytes = service_bytes(service);
+    const size_t some = service_units(service, 65536);
     struct server server;
     struct summary summary = {0, 0, 0};
     size_t read = 0;
@@ -304,10 +237,10 @@ long long service_echoed_unread(const struct service *service)
         return 0;
     SOCKET peer = service_connect(server.port, service);
     if (peer != INVALID_SOCKET) {
-        size_t sent = fill(peer, bytes, SERVICE_SIZE);
+        size_t sent = service_fill(peer, bytes, SERVICE_SIZE);
         if (receive_exactly(peer, bytes, some)) { /* and then its echo is refused again */
             read = some;
-            fill(peer, bytes + sent, SERVICE_SIZE - sent);
+            service_fill(peer, bytes + sent, SERVICE_SIZE - sent);
         }
     }
     if (stop_and_keep(&server) && !find_summary(&server.process, &summary))
@@ -328,10 +261,10 @@ bool service_connect_stuck(int port, const struct service *service, long long ec
     bool good = true;
 
     for (int i = 0; i < STUCK_PEERS; i++) {
-        size_t length = whole_units(service, (size_t)echoed + STEP / 2 + (size_t)i * STEP);
+        size_t length = service_units(service, (size_t)echoed + STEP / 2 + (size_t)i * STEP);
         peers[i] = good ? service_connect(port, service) : INVALID_SOCKET;
-        make_small(peers[i]);
-        good = peers[i] != INVALID_SOCKET && send_all(peers[i], bytes_of(service), length) &&
+        use_small_buffers(peers[i]);
+        good = peers[i] != INVALID_SOCKET && send_all(peers[i], service_bytes(service), length) &&
                shutdown(peers[i], SD_SEND) == 0;
     }
     return good;
@@ -342,7 +275,7 @@ void service_ends_without_room(const struct service *service)
     enum { STEP = 12288, PAUSE_MS = 300 };
     const int count = verified ? LATER_PEERS : MOST_LATER_PEERS,
               step = STEP * MOST_LATER_PEERS / count;
-    const unsigned char *bytes = bytes_of(service);
+    const unsigned char *bytes = service_bytes(service);
     const long long echoed = service_echoed_unread(service); /* and up to a buffer more was kept */
     SOCKET peers[MOST_LATER_PEERS];
     size_t lengths[MOST_LATER_PEERS];
@@ -352,9 +285,9 @@ void service_ends_without_room(const struct service *service)
         return;
     for (int i = 0; i < count; i++) {
         long long length = echoed + BUFFER - (count - 4LL - i) * step;
-        lengths[i] = whole_units(service, length > 0 ? (size_t)length : 1);
+        lengths[i] = service_units(service, length > 0 ? (size_t)length : 1);
         peers[i] = in_trouble() ? INVALID_SOCKET : service_connect(server.port, service);
-        make_small(peers[i]);
+        use_small_buffers(peers[i]);
         if (peers[i] != INVALID_SOCKET && send_all(peers[i], bytes, lengths[i]))
             shutdown(peers[i], SD_SEND);
     }
@@ -398,7 +331,7 @@ void service_quick_resets(struct server *server, const struct service *service)
 void service_resets(struct server *server, const struct service *service)
 {
     enum { RESETS = 60 };
-    const unsigned char *bytes = bytes_of(service);
+    const unsigned char *bytes = service_bytes(service);
 
     for (int i = 0; i < RESETS && !in_trouble(); i++) {
         SOCKET peer = connect_peer(server->port);
@@ -417,7 +350,7 @@ void service_resets(struct server *server, const struct service *service)
     if (!in_trouble()) { /* and a reset while a send to the client is pending */
         SOCKET peer = connect_peer(server->port);
         if (peer != INVALID_SOCKET) {
-            fill(peer, bytes, SERVICE_SIZE);
+            service_fill(peer, bytes, SERVICE_SIZE);
             reset_peer(peer);
         }
     }
@@ -432,7 +365,7 @@ void service_lazy_resets(struct server *server, const struct service *service)
 {
     enum { COUNT = 12, ROUNDS = 3, FILLING_MS = 900, PIECE = 65536 };
     const int little = 65536; /* so that little fills the buffers of both directions */
-    const unsigned char *bytes = bytes_of(service);
+    const unsigned char *bytes = service_bytes(service);
     SOCKET peers[COUNT];
     struct measurement before = {0};
     bool measured = false;
@@ -465,344 +398,6 @@ void service_lazy_resets(struct server *server, const struct service *service)
                      "after 24 resets of clients that did not read");
 }
 
-/* ---- fairness ------------------------------------------------------------------------------ */
-
-enum { BUSY_PEERS = 12, BUSY_MS = 2500 };
-
-/* A client that sends without a pause, so that the server always has something to do for it. */
-struct flood {
-    const struct service *service;
-    SOCKET peer;
-    double end;         /* when it ends, unless the server ends the connection before */
-    long long received; /* bytes that have come back */
-};
-
-/* Sends as much as the server takes, the same bytes again and again, and reads what comes back. */
-static DWORD WINAPI send_flood(void *parameter)
-{
-    enum { PIECE = 65536 };
-    struct flood *flood = parameter;
-    const char *bytes = (const char *)bytes_of(flood->service);
-    const size_t unit = flood->service->unit > 1 ? flood->service->unit : 1;
-    const size_t cycle = SERVICE_SIZE - SERVICE_SIZE % unit;
-    size_t sent = 0;
-
-    while (now_ms() < flood->end && !in_trouble()) {
-        char found[PIECE];
-        size_t left = cycle - sent;
-        int n = send(flood->peer, bytes + sent, left < PIECE ? (int)left : PIECE, 0);
-        if (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK)
-            break;
-        bool waits = n == SOCKET_ERROR;
-        sent = n > 0 ? (sent + (size_t)n) % cycle : sent;
-        size_t at = (size_t)(flood->received % (long long)cycle);
-        left = cycle - at;
-        n = recv(flood->peer, found, left < PIECE ? (int)left : PIECE, 0);
-        if (n == 0 || (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK))
-            break;
-        if (n > 0 && memcmp(found, bytes + at, (size_t)n) != 0)
-            trouble(FAILED, "what is in the buffer when it is sent?",
-                    "several clients sent without a pause: expected the bytes of one of them, "
-                    "found others in the %d bytes after the first %lld",
-                    n, flood->received);
-        flood->received += n > 0 ? n : 0;
-        if (waits && n == SOCKET_ERROR)
-            wait_for_socket(flood->peer, READABLE, 20);
-    }
-    return 0;
-}
-
-/* Begins that many floods; wait_for_floods waits for their ends, and returns what has come back. */
-static void begin_floods(struct flood *floods, HANDLE *threads, int count)
-{
-    for (int i = 0; i < count; i++) {
-        threads[i] = CreateThread(NULL, 0, send_flood, &floods[i], 0, NULL);
-        if (threads[i] == NULL)
-            fail((int)GetLastError(), "CreateThread");
-    }
-}
-
-static long long wait_for_floods(const struct flood *floods, HANDLE *threads, int count)
-{
-    long long received = 0;
-
-    for (int i = 0; i < count; i++) {
-        WaitForSingleObject(threads[i], INFINITE); /* each wait in it is bounded */
-        CloseHandle(threads[i]);
-        received += floods[i].received;
-    }
-    return received;
-}
-
-/* How many milliseconds a quiet client waits at most for an answer while others are busy. */
-static double longest_answer(int port, const struct service *service)
-{
-    struct flood busy[BUSY_PEERS];
-    HANDLE threads[BUSY_PEERS];
-    const size_t length = whole_units(service, FIRST_LENGTH);
-    const double end = now_ms() + BUSY_MS;
-    double longest = 0;
-
-    for (int i = 0; i < BUSY_PEERS; i++)
-        busy[i] = (struct flood){service, service_connect(port, service), end, 0};
-    begin_floods(busy, threads, BUSY_PEERS);
-    Sleep(300);
-    SOCKET quiet = service_connect(port, service); /* comes last, and sends little */
-    while (quiet != INVALID_SOCKET && now_ms() < end - 300) {
-        double begun = now_ms();
-        if (!exchange(quiet, bytes_of(service), length, length))
-            break;
-        longest = now_ms() - begun > longest ? now_ms() - begun : longest;
-        Sleep(5);
-    }
-    wait_for_floods(busy, threads, BUSY_PEERS);
-    for (int i = 0; i < BUSY_PEERS; i++)
-        close_peer(busy[i].peer);
-    close_peer(quiet);
-    return longest;
-}
-
-void service_answers_soon(struct server *server, const struct service *service)
-{
-    enum { MOST_MS = 5, MOST_VISIT_MS = 10, TRIES = 200, LEAST = 3 };
-    static const char hint[] =
-        "what waits until a time has passed, and not until something happens?";
-    const size_t length = whole_units(service, FIRST_LENGTH);
-    int soon = 0, soon_accepted = 0; /* a busy machine delays most, but hardly all */
-
-    if (verified) /* it delays all */
-        return;
-    SOCKET peer = service_connect(server->port, service);
-
-    for (int i = 0; i < TRIES && soon < LEAST && peer != INVALID_SOCKET && !in_trouble(); i++) {
-        double begun = now_ms();
-        exchange(peer, bytes_of(service), length, length);
-        soon += now_ms() - begun < MOST_MS;
-    }
-    close_peer(peer);
-    for (int i = 0; i < TRIES && soon_accepted < LEAST && !in_trouble(); i++) {
-        double begun = now_ms();
-        service_visit(server->port, service, length, length);
-        soon_accepted += now_ms() - begun < MOST_VISIT_MS;
-    }
-    if (soon < LEAST && !in_trouble())
-        trouble(FAILED, hint, "expected an answer within %d ms at least %d times in %d, found %d",
-                MOST_MS, LEAST, TRIES, soon);
-    else if (soon_accepted < LEAST && !in_trouble())
-        trouble(FAILED, hint,
-                "expected a client to connect, be answered and get the end within %d ms at least "
-                "%d times in %d, found %d",
-                MOST_VISIT_MS, LEAST, TRIES, soon_accepted);
-}
-
-/* On a busy machine a fair server may be late as well, but not each time. */
-void service_is_fair(struct server *server, const struct service *service)
-{
-    enum { TRIES = 3, MOST_MS = 1000 };
-    double shortest = 0;
-
-    bytes_of(service); /* made once, before there are threads */
-    service_answers_soon(server, service);
-    for (int i = 0; i < TRIES && !in_trouble(); i++) {
-        double longest = longest_answer(server->port, service);
-        if (longest <= MOST_MS)
-            return;
-        shortest = i == 0 || longest < shortest ? longest : shortest;
-    }
-    trouble(FAILED, "which of several signalled events is served first, again and again?",
-            "expected a quiet client to be answered within %.1f s while %d others are busy, found "
-            "%.1f s, the best of %d times",
-            MOST_MS / 1000.0, BUSY_PEERS, shortest / 1000, TRIES);
-}
-
-/* ---- places -------------------------------------------------------------------------------- */
-
-enum { PLACES = 60, LATE = 30, LEAVERS = 140 };
-
-static void leave(int port, const struct service *service, int way)
-{
-    const unsigned char *bytes = bytes_of(service);
-    SOCKET peer = connect_peer(port);
-
-    if (peer == INVALID_SOCKET)
-        return;
-    if (way % 4 != 0)
-        send(peer, (const char *)bytes, way % 3 == 0 ? 2 : SOME_BYTES, 0);
-    if (way % 2 == 0)
-        shutdown(peer, SD_SEND);
-    if (way % 4 == 3)
-        reset_peer(peer);
-    else
-        closesocket(peer);
-}
-
-void service_places(struct server *server, const struct service *service)
-{
-    static SOCKET peers[PLACES + LATE];
-    const unsigned char *bytes = bytes_of(service);
-    const size_t whole = whole_units(service, FIRST_LENGTH);
-
-    for (int i = 0; i < LEAVERS && !in_trouble(); i++)
-        leave(server->port, service, i);
-    Sleep(200);
-    for (int i = 0; i < PLACES + LATE; i++)
-        peers[i] = in_trouble() ? INVALID_SOCKET : connect_peer(server->port);
-    for (int i = 0; i < PLACES + LATE && !in_trouble(); i++)
-        send_all(peers[i], bytes, whole);
-    for (int i = 0; i < PLACES + LATE && !in_trouble(); i++) {
-        /* From the 61st on each may have to wait until one that was served has left. */
-        if (i >= PLACES) {
-            closesocket(peers[i - PLACES]);
-            peers[i - PLACES] = INVALID_SOCKET;
-        }
-        if (wait_for_socket(peers[i], READABLE, (DWORD)patience_ms) == 0)
-            trouble(TIMED_OUT, "is each place freed again, and what makes the server accept again?",
-                    i < PLACES
-                        ? "%d clients have come and left; then 60 came at the same time, and "
-                          "client %d of them was not served"
-                        : "%d clients have come and left; then 90 came, and client %d of "
-                          "them was not served when another one had left",
-                    (int)LEAVERS, i + 1);
-        else if ((service->opens == NULL || service->opens(peers[i])) &&
-                 receive_exactly(peers[i], bytes, whole) && i % 2 == 0) {
-            shutdown(peers[i], SD_SEND);
-            receive_service_end(peers[i], service, whole);
-        }
-    }
-    end_peers(peers, PLACES + LATE);
-}
-
-static void close_and_forget(SOCKET *peer)
-{
-    closesocket(*peer);
-    *peer = INVALID_SOCKET;
-}
-
-static void reset_and_forget(SOCKET *peer)
-{
-    reset_peer(*peer);
-    *peer = INVALID_SOCKET;
-}
-
-static bool leave_with_reset(SOCKET *peer, const struct service *service)
-{
-    (void)service;
-    reset_and_forget(peer);
-    return true;
-}
-
-static bool leave_in_order(SOCKET *peer, const struct service *service)
-{
-    shutdown(*peer, SD_SEND); /* it is not closed: the place is free even so */
-    return receive_service_end(*peer, service, whole_units(service, FIRST_LENGTH));
-}
-
-static bool leave_with_bytes_and_reset(SOCKET *peer, const struct service *service)
-{
-    send(*peer, (const char *)bytes_of(service), SOME_BYTES, 0);
-    reset_and_forget(peer);
-    return true;
-}
-
-static bool leave_without_reading(SOCKET *peer, const struct service *service)
-{
-    send(*peer, (const char *)bytes_of(service), SOME_BYTES, 0);
-    close_and_forget(peer);
-    return true;
-}
-
-static bool leave_while_refused(SOCKET *peer, const struct service *service)
-{
-    fill(*peer, bytes_of(service), SERVICE_SIZE);
-    reset_and_forget(peer);
-    return true;
-}
-
-static const struct leaving any_way[] = {
-    {"reset its connection", leave_with_reset},
-    {"shut down and received the end", leave_in_order},
-    {"sent something and reset its connection", leave_with_bytes_and_reset},
-    {"sent something and closed without reading", leave_without_reading},
-    {"sent without reading, and reset its connection", leave_while_refused},
-    {0},
-};
-
-enum { FULL_PEERS = 80 };
-
-/* Clients of a server that may have places for some of them only. */
-struct crowd {
-    SOCKET peers[FULL_PEERS];
-    bool served[FULL_PEERS];
-    int served_count;
-};
-
-/* Receives the first answer of each one that is served now. Returns how many that are. */
-static int receive_answers(struct crowd *crowd, const struct service *service)
-{
-    int more = 0;
-
-    for (int i = 0; i < FULL_PEERS && !in_trouble(); i++) {
-        SOCKET peer = crowd->peers[i];
-        if (crowd->served[i] || wait_for_socket(peer, READABLE, 0) == 0)
-            continue;
-        if (service->opens == NULL || service->opens(peer))
-            receive_exactly(peer, bytes_of(service), whole_units(service, FIRST_LENGTH));
-        crowd->served[i] = true;
-        more++;
-    }
-    crowd->served_count += more;
-    return more;
-}
-
-/* All of them come, until the server has no more places. */
-static void fill_places(struct server *server, struct crowd *crowd, const struct service *service)
-{
-    enum { QUIET_MS = 400 };
-
-    connect_peers(server->port, crowd->peers, FULL_PEERS);
-    for (int i = 0; i < FULL_PEERS && !in_trouble(); i++)
-        send_all(crowd->peers[i], bytes_of(service), whole_units(service, FIRST_LENGTH));
-    double last = now_ms();
-    while (crowd->served_count < FULL_PEERS && !in_trouble() &&
-           now_ms() - last < (crowd->served_count < PLACES ? patience_ms : QUIET_MS)) {
-        if (receive_answers(crowd, service) > 0)
-            last = now_ms();
-        Sleep(10);
-    }
-    if (crowd->served_count < PLACES && !in_trouble())
-        trouble(TIMED_OUT, "is there a place for each of them?",
-                "%d clients came at the same time, but only %d of them were served", FULL_PEERS,
-                crowd->served_count);
-}
-
-bool service_full(struct server *server, const struct service *service,
-                  const struct leaving *leavings)
-{
-    static struct crowd crowd;
-    const struct leaving *first = leavings != NULL ? leavings : any_way, *leaving = first;
-
-    crowd = (struct crowd){.served_count = 0};
-    fill_places(server, &crowd, service);
-    bool full = crowd.served_count < FULL_PEERS;
-    for (int i = 0; crowd.served_count < FULL_PEERS && !in_trouble(); i++) {
-        if (!leaving->leave(&crowd.peers[i], service))
-            break;
-        int more = 0;
-        for (double end = now_ms() + patience_ms; more == 0 && now_ms() < end && !in_trouble();) {
-            more = receive_answers(&crowd, service);
-            Sleep(5);
-        }
-        if (more == 0)
-            trouble(TIMED_OUT, "what makes a full server accept again, whatever ends a client?",
-                    "the server was full, and %d clients waited; one of the others %s, but none of "
-                    "those that waited was served",
-                    FULL_PEERS - crowd.served_count, leaving->how);
-        leaving = leaving[1].how != NULL ? leaving + 1 : first;
-    }
-    end_peers(crowd.peers, FULL_PEERS);
-    return full;
-}
-
 /* ---- idle, leaks, stop --------------------------------------------------------------------- */
 
 void service_sleeps(struct server *server, const struct service *service)
@@ -813,8 +408,9 @@ void service_sleeps(struct server *server, const struct service *service)
     expect_sleep(server, SLEEP_MS);
     for (int i = 0; i < PEERS && !in_trouble(); i++)
         peers[i] = service_connect(server->port, service);
-    if (!in_trouble() && exchange(peers[0], bytes_of(service), whole_units(service, 5000), 5000) &&
-        (service->unit < 5 || send_all(peers[1], bytes_of(service), 5))) /* and no more */
+    if (!in_trouble() &&
+        exchange(peers[0], service_bytes(service), service_units(service, 5000), 5000) &&
+        (service->unit < 5 || send_all(peers[1], service_bytes(service), 5))) /* and no more */
         expect_sleep(server, SLEEP_MS);
     end_peers(peers, PEERS);
     if (!in_trouble())
@@ -825,9 +421,9 @@ void service_leaks_nothing(const struct service *service)
 {
     enum { WARM_UP = 100, CLIENTS = 600, MESSAGES = 1500 };
     static const char freed[] = "what is closed and freed, and when?";
-    const unsigned char *bytes = bytes_of(service);
+    const unsigned char *bytes = service_bytes(service);
     struct measurement before = {0};
-    const size_t whole = whole_units(service, 100);
+    const size_t whole = service_units(service, 100);
     struct server server;
     bool measured = true;
 
@@ -837,7 +433,7 @@ void service_leaks_nothing(const struct service *service)
         if (i == WARM_UP)
             measured = measure_server(&server, &before);
         if (i % 4 == 3)
-            leave(server.port, service, i / 4);
+            service_leave(server.port, service, i / 4);
         else
             service_visit(server.port, service, 100, 100);
     }
@@ -854,47 +450,4 @@ void service_leaks_nothing(const struct service *service)
                      "after 1,500 messages on one connection");
     close_peer(peer);
     stop_server(&server);
-}
-
-void service_stops(const struct service *service)
-{
-    enum { SILENT, NEW, LAZY, HALF_CLOSED, INCOMPLETE, FLOOD, FLOODS = 16, COUNT = FLOOD + FLOODS };
-    const unsigned char *bytes = bytes_of(service);
-    struct flood floods[FLOODS];
-    HANDLE threads[FLOODS];
-    SOCKET peers[COUNT];
-    struct server server;
-    struct summary summary = {0, 0, 0};
-
-    if (!start_server(&server, "--quiet"))
-        return;
-    for (int i = 0; i < COUNT; i++)
-        peers[i] = in_trouble() ? INVALID_SOCKET
-                   : i == NEW   ? connect_peer(server.port)
-                                : service_connect(server.port, service);
-    if (!in_trouble()) {
-        exchange(peers[SILENT], bytes, whole_units(service, 1000), 1000);
-        send_all(peers[INCOMPLETE], bytes, 3);
-        fill(peers[LAZY], bytes, SERVICE_SIZE);
-        fill(peers[HALF_CLOSED], bytes, SERVICE_SIZE);
-        shutdown(peers[HALF_CLOSED], SD_SEND);
-        for (int i = 0; i < FLOODS; i++)
-            floods[i] = (struct flood){service, peers[FLOOD + i], now_ms() + 2.0 * patience_ms, 0};
-        begin_floods(floods, threads, FLOODS);
-        Sleep(200);
-        bool stopped = stop_soon_and_keep(&server); /* the floods go on until it has ended */
-        long long came_back =
-            (long long)whole_units(service, 1000) + wait_for_floods(floods, threads, FLOODS);
-        /* A send that is cancelled counts nothing, although a part of it may have come back. */
-        came_back -= (long long)FLOODS * BUFFER;
-        if (stopped && find_summary(&server.process, &summary) && summary.bytes < came_back)
-            trouble(FAILED, "which bytes are counted for a client that is still connected?",
-                    "expected at least %lld bytes in the summary, because they have come back, "
-                    "found %lld",
-                    came_back, summary.bytes);
-        end_program(&server.process, "after Ctrl+C");
-    } else {
-        stop_server(&server);
-    }
-    end_peers(peers, COUNT);
 }

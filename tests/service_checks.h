@@ -1,28 +1,13 @@
 /*
  * service_checks.h - what every server promises, for exercises whose service is an echo and a
- * little more: something comes before the echo, something after it, or not every byte comes back
- * immediately.
- *
- * Each check works with --quiet and does not rely on the narration.
+ * little more. Each check works with --quiet and does not rely on the narration.
  */
 #ifndef SERVICE_CHECKS_H
 #define SERVICE_CHECKS_H
 
-#include "exercise_checks.h"
+#include "service.h"
 
-/* What a client of the exercise sends and receives. */
-struct service {
-    bool (*opens)(SOCKET peer);               /* receives what comes first; NULL: nothing does */
-    bool (*ends)(SOCKET peer, size_t echoed); /* after the shutdown; NULL: the end comes */
-    const unsigned char *(*bytes)(void);      /* at least SERVICE_SIZE to send; NULL: pattern */
-    size_t unit;                              /* this many bytes come back together; 0: one */
-};
-
-enum { SERVICE_SIZE = 12 * 1024 * 1024 };
-
-/* Connects, sends at least this many bytes in pieces, receives the same, shuts down, receives the
- * end, closes. Returns how many bytes came back, or 0 after noting trouble. */
-size_t service_visit(int port, const struct service *service, size_t length, size_t piece);
+/* ---- one client, or a few: service_checks.c -------------------------------------------------- */
 
 /* 8 clients at the same time, in small and large pieces. The summary must count all clients and
  * bytes. */
@@ -60,6 +45,14 @@ void service_resets(struct server *server, const struct service *service);
 /* 12 clients whose echo is refused reset their connections, three times: nothing may leak. */
 void service_lazy_resets(struct server *server, const struct service *service);
 
+/* The server sleeps before the first client, with silent ones, and after the last one. */
+void service_sleeps(struct server *server, const struct service *service);
+
+/* 600 clients in a row, then 1,500 receives on one connection. */
+void service_leaks_nothing(const struct service *service);
+
+/* ---- many clients at the same time: service_crowds.c ---------------------------------------- */
+
 /* Some of a client's answers come within milliseconds, also the first one of a new client: nothing
  * waits until a time has passed. */
 void service_answers_soon(struct server *server, const struct service *service);
@@ -83,12 +76,6 @@ struct leaving {
  * services. Returns whether the server was full: there may be no limit. */
 bool service_full(struct server *server, const struct service *service,
                   const struct leaving *leavings);
-
-/* The server sleeps before the first client, with silent ones, and after the last one. */
-void service_sleeps(struct server *server, const struct service *service);
-
-/* 600 clients in a row, then 1,500 receives on one connection. */
-void service_leaks_nothing(const struct service *service);
 
 /* Ctrl+C with clients that are silent, do not read, have shut down, or send without a pause. What
  * has come back must be in the summary. */

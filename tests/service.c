@@ -1,0 +1,69 @@
+/* service.c - clients of an exercise whose service is an echo and a little more. See service.h. */
+#include "service.h"
+
+const unsigned char *service_bytes(const struct service *service)
+{
+    return service->bytes != NULL ? service->bytes() : pattern;
+}
+
+size_t service_units(const struct service *service, size_t length)
+{
+    size_t unit = service->unit > 1 ? service->unit : 1;
+    return (length + unit - 1) / unit * unit;
+}
+
+bool service_receive_end(SOCKET peer, const struct service *service, size_t echoed)
+{
+    return service->ends != NULL ? service->ends(peer, echoed) : receive_end(peer);
+}
+
+SOCKET service_connect(int port, const struct service *service)
+{
+    SOCKET peer = connect_peer(port);
+    if (peer == INVALID_SOCKET || service->opens == NULL || service->opens(peer))
+        return peer;
+    closesocket(peer);
+    return INVALID_SOCKET;
+}
+
+size_t service_visit(int port, const struct service *service, size_t length, size_t piece)
+{
+    SOCKET peer = service_connect(port, service);
+    size_t whole = service_units(service, length);
+    bool good = peer != INVALID_SOCKET && exchange(peer, service_bytes(service), whole, piece) &&
+                shutdown(peer, SD_SEND) == 0 && service_receive_end(peer, service, whole);
+    close_peer(peer);
+    return good ? whole : 0;
+}
+
+size_t service_fill(SOCKET peer, const unsigned char *bytes, size_t most)
+{
+    size_t sent = 0;
+
+    use_small_buffers(peer);
+    while (sent < most && wait_for_socket(peer, WRITABLE, 400) != 0) {
+        size_t piece = most - sent < 65536 ? most - sent : 65536;
+        int n = send(peer, (const char *)bytes + sent, (int)piece, 0);
+        if (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK)
+            break;
+        sent += n > 0 ? (size_t)n : 0;
+    }
+    return sent;
+}
+
+void service_leave(int port, const struct service *service, int way)
+{
+    const unsigned char *bytes = service_bytes(service);
+    SOCKET peer = connect_peer(port);
+
+    if (peer == INVALID_SOCKET)
+        return;
+    if (way % 4 != 0)
+        send(peer, (const char *)bytes, way % 3 == 0 ? 2 : SOME_BYTES, 0);
+    if (way % 2 == 0)
+        shutdown(peer, SD_SEND);
+    if (way % 4 == 3)
+        reset_peer(peer);
+    else
+        closesocket(peer);
+}

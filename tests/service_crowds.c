@@ -1,0 +1,368 @@
+/* service_crowds.c - promises to many clients at the same time. See service_checks.h. */
+#include "service_checks.h"
+
+/* ---- fairness ------------------------------------------------------------------------------ */
+
+enum { BUSY_PEERS = 12, BUSY_MS = 2500 };
+
+/* A client that sends without a pause, so that the server always has something to do for it. */
+struct flood {
+    const struct service *service;
+    SOCKET peer;
+    double end;         /* when it ends, unless the server ends the connection before */
+    long long received; /* bytes that have come back */
+};
+
+/* Sends as much as the server takes, the same bytes again and again, and reads what comes back. */
+static DWORD WINAPI send_flood(void *parameter)
+{
+    enum { PIECE = 65536 };
+    struct flood *flood = parameter;
+    const char *bytes = (const char *)service_bytes(flood->service);
+    const size_t unit = flood->service->unit > 1 ? flood->service->unit : 1;
+    const size_t cycle = SERVICE_SIZE - SERVICE_SIZE % unit;
+    size_t sent = 0;
+
+    while (now_ms() < flood->end && !in_trouble()) {
+        char found[PIECE];
+        size_t left = cycle - sent;
+        int n = send(flood->peer, bytes + sent, left < PIECE ? (int)left : PIECE, 0);
+        if (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK)
+            break;
+        bool waits = n == SOCKET_ERROR;
+        sent = n > 0 ? (sent + (size_t)n) % cycle : sent;
+        size_t at = (size_t)(flood->received % (long long)cycle);
+        left = cycle - at;
+        n = recv(flood->peer, found, left < PIECE ? (int)left : PIECE, 0);
+        if (n == 0 || (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK))
+            break;
+        if (n > 0 && memcmp(found, bytes + at, (size_t)n) != 0)
+            trouble(FAILED, "what is in the buffer when it is sent?",
+                    "several clients sent without a pause: expected the bytes of one of them, "
+                    "found others in the %d bytes after the first %lld",
+                    n, flood->received);
+        flood->received += n > 0 ? n : 0;
+        if (waits && n == SOCKET_ERROR)
+            wait_for_socket(flood->peer, READABLE, 20);
+    }
+    return 0;
+}
+
+/* Begins that many floods; wait_for_floods waits for their ends, and returns what has come back. */
+static void begin_floods(struct flood *floods, HANDLE *threads, int count)
+{
+    for (int i = 0; i < count; i++) {
+        threads[i] = CreateThread(NULL, 0, send_flood, &floods[i], 0, NULL);
+        if (threads[i] == NULL)
+            fail((int)GetLastError(), "CreateThread");
+    }
+}
+
+static long long wait_for_floods(const struct flood *floods, HANDLE *threads, int count)
+{
+    long long received = 0;
+
+    for (int i = 0; i < count; i++) {
+        WaitForSingleObject(threads[i], INFINITE); /* each wait in it is bounded */
+        CloseHandle(threads[i]);
+        received += floods[i].received;
+    }
+    return received;
+}
+
+/* How many milliseconds a quiet client waits at most for an answer while others are busy. */
+static double longest_answer(int port, const struct service *service)
+{
+    struct flood busy[BUSY_PEERS];
+    HANDLE threads[BUSY_PEERS];
+    const size_t length = service_units(service, FIRST_LENGTH);
+    const double end = now_ms() + BUSY_MS;
+    double longest = 0;
+
+    for (int i = 0; i < BUSY_PEERS; i++)
+        busy[i] = (struct flood){service, service_connect(port, service), end, 0};
+    begin_floods(busy, threads, BUSY_PEERS);
+    Sleep(300);
+    SOCKET quiet = service_connect(port, service); /* comes last, and sends little */
+    while (quiet != INVALID_SOCKET && now_ms() < end - 300) {
+        double begun = now_ms();
+        if (!exchange(quiet, service_bytes(service), length, length))
+            break;
+        longest = now_ms() - begun > longest ? now_ms() - begun : longest;
+        Sleep(5);
+    }
+    wait_for_floods(busy, threads, BUSY_PEERS);
+    for (int i = 0; i < BUSY_PEERS; i++)
+        close_peer(busy[i].peer);
+    close_peer(quiet);
+    return longest;
+}
+
+void service_answers_soon(struct server *server, const struct service *service)
+{
+    enum { MOST_MS = 5, MOST_VISIT_MS = 10, TRIES = 200, LEAST = 3 };
+    static const char hint[] =
+        "what waits until a time has passed, and not until something happens?";
+    const size_t length = service_units(service, FIRST_LENGTH);
+    int soon = 0, soon_accepted = 0; /* a busy machine delays most, but hardly all */
+
+    if (verified) /* it delays all */
+        return;
+    SOCKET peer = service_connect(server->port, service);
+
+    for (int i = 0; i < TRIES && soon < LEAST && peer != INVALID_SOCKET && !in_trouble(); i++) {
+        double begun = now_ms();
+        exchange(peer, service_bytes(service), length, length);
+        soon += now_ms() - begun < MOST_MS;
+    }
+    close_peer(peer);
+    for (int i = 0; i < TRIES && soon_accepted < LEAST && !in_trouble(); i++) {
+        double begun = now_ms();
+        service_visit(server->port, service, length, length);
+        soon_accepted += now_ms() - begun < MOST_VISIT_MS;
+    }
+    if (soon < LEAST && !in_trouble())
+        trouble(FAILED, hint, "expected an answer within %d ms at least %d times in %d, found %d",
+                MOST_MS, LEAST, TRIES, soon);
+    else if (soon_accepted < LEAST && !in_trouble())
+        trouble(FAILED, hint,
+                "expected a client to connect, be answered and get the end within %d ms at least "
+                "%d times in %d, found %d",
+                MOST_VISIT_MS, LEAST, TRIES, soon_accepted);
+}
+
+/* On a busy machine a fair server may be late as well, but not each time. */
+void service_is_fair(struct server *server, const struct service *service)
+{
+    enum { TRIES = 3, MOST_MS = 1000 };
+    double shortest = 0;
+
+    service_bytes(service); /* made once, before there are threads */
+    service_answers_soon(server, service);
+    for (int i = 0; i < TRIES && !in_trouble(); i++) {
+        double longest = longest_answer(server->port, service);
+        if (longest <= MOST_MS)
+            return;
+        shortest = i == 0 || longest < shortest ? longest : shortest;
+    }
+    trouble(FAILED, "which of several signalled events is served first, again and again?",
+            "expected a quiet client to be answered within %.1f s while %d others are busy, found "
+            "%.1f s, the best of %d times",
+            MOST_MS / 1000.0, BUSY_PEERS, shortest / 1000, TRIES);
+}
+
+/* ---- places -------------------------------------------------------------------------------- */
+
+enum { PLACES = 60, LATE = 30, LEAVERS = 140 };
+
+void service_places(struct server *server, const struct service *service)
+{
+    static SOCKET peers[PLACES + LATE];
+    const unsigned char *bytes = service_bytes(service);
+    const size_t whole = service_units(service, FIRST_LENGTH);
+
+    for (int i = 0; i < LEAVERS && !in_trouble(); i++)
+        service_leave(server->port, service, i);
+    Sleep(200);
+    for (int i = 0; i < PLACES + LATE; i++)
+        peers[i] = in_trouble() ? INVALID_SOCKET : connect_peer(server->port);
+    for (int i = 0; i < PLACES + LATE && !in_trouble(); i++)
+        send_all(peers[i], bytes, whole);
+    for (int i = 0; i < PLACES + LATE && !in_trouble(); i++) {
+        /* From the 61st on each may have to wait until one that was served has left. */
+        if (i >= PLACES) {
+            closesocket(peers[i - PLACES]);
+            peers[i - PLACES] = INVALID_SOCKET;
+        }
+        if (wait_for_socket(peers[i], READABLE, (DWORD)patience_ms) == 0)
+            trouble(TIMED_OUT, "is each place freed again, and what makes the server accept again?",
+                    i < PLACES
+                        ? "%d clients have come and left; then 60 came at the same time, and "
+                          "client %d of them was not served"
+                        : "%d clients have come and left; then 90 came, and client %d of "
+                          "them was not served when another one had left",
+                    (int)LEAVERS, i + 1);
+        else if ((service->opens == NULL || service->opens(peers[i])) &&
+                 receive_exactly(peers[i], bytes, whole) && i % 2 == 0) {
+            shutdown(peers[i], SD_SEND);
+            service_receive_end(peers[i], service, whole);
+        }
+    }
+    end_peers(peers, PLACES + LATE);
+}
+
+static void close_and_forget(SOCKET *peer)
+{
+    closesocket(*peer);
+    *peer = INVALID_SOCKET;
+}
+
+static void reset_and_forget(SOCKET *peer)
+{
+    reset_peer(*peer);
+    *peer = INVALID_SOCKET;
+}
+
+static bool leave_with_reset(SOCKET *peer, const struct service *service)
+{
+    (void)service;
+    reset_and_forget(peer);
+    return true;
+}
+
+static bool leave_in_order(SOCKET *peer, const struct service *service)
+{
+    shutdown(*peer, SD_SEND); /* it is not closed: the place is free even so */
+    return service_receive_end(*peer, service, service_units(service, FIRST_LENGTH));
+}
+
+static bool leave_with_bytes_and_reset(SOCKET *peer, const struct service *service)
+{
+    send(*peer, (const char *)service_bytes(service), SOME_BYTES, 0);
+    reset_and_forget(peer);
+    return true;
+}
+
+static bool leave_without_reading(SOCKET *peer, const struct service *service)
+{
+    send(*peer, (const char *)service_bytes(service), SOME_BYTES, 0);
+    close_and_forget(peer);
+    return true;
+}
+
+static bool leave_while_refused(SOCKET *peer, const struct service *service)
+{
+    service_fill(*peer, service_bytes(service), SERVICE_SIZE);
+    reset_and_forget(peer);
+    return true;
+}
+
+static const struct leaving any_way[] = {
+    {"reset its connection", leave_with_reset},
+    {"shut down and received the end", leave_in_order},
+    {"sent something and reset its connection", leave_with_bytes_and_reset},
+    {"sent something and closed without reading", leave_without_reading},
+    {"sent without reading, and reset its connection", leave_while_refused},
+    {0},
+};
+
+enum { FULL_PEERS = 80 };
+
+/* Clients of a server that may have places for some of them only. */
+struct crowd {
+    SOCKET peers[FULL_PEERS];
+    bool served[FULL_PEERS];
+    int served_count;
+};
+
+/* Receives the first answer of each one that is served now. Returns how many that are. */
+static int receive_answers(struct crowd *crowd, const struct service *service)
+{
+    int more = 0;
+
+    for (int i = 0; i < FULL_PEERS && !in_trouble(); i++) {
+        SOCKET peer = crowd->peers[i];
+        if (crowd->served[i] || wait_for_socket(peer, READABLE, 0) == 0)
+            continue;
+        if (service->opens == NULL || service->opens(peer))
+            receive_exactly(peer, service_bytes(service), service_units(service, FIRST_LENGTH));
+        crowd->served[i] = true;
+        more++;
+    }
+    crowd->served_count += more;
+    return more;
+}
+
+/* All of them come, until the server has no more places. */
+static void fill_places(struct server *server, struct crowd *crowd, const struct service *service)
+{
+    enum { QUIET_MS = 400 };
+
+    connect_peers(server->port, crowd->peers, FULL_PEERS);
+    for (int i = 0; i < FULL_PEERS && !in_trouble(); i++)
+        send_all(crowd->peers[i], service_bytes(service), service_units(service, FIRST_LENGTH));
+    double last = now_ms();
+    while (crowd->served_count < FULL_PEERS && !in_trouble() &&
+           now_ms() - last < (crowd->served_count < PLACES ? patience_ms : QUIET_MS)) {
+        if (receive_answers(crowd, service) > 0)
+            last = now_ms();
+        Sleep(10);
+    }
+    if (crowd->served_count < PLACES && !in_trouble())
+        trouble(TIMED_OUT, "is there a place for each of them?",
+                "%d clients came at the same time, but only %d of them were served", FULL_PEERS,
+                crowd->served_count);
+}
+
+bool service_full(struct server *server, const struct service *service,
+                  const struct leaving *leavings)
+{
+    static struct crowd crowd;
+    const struct leaving *first = leavings != NULL ? leavings : any_way, *leaving = first;
+
+    crowd = (struct crowd){.served_count = 0};
+    fill_places(server, &crowd, service);
+    bool full = crowd.served_count < FULL_PEERS;
+    for (int i = 0; crowd.served_count < FULL_PEERS && !in_trouble(); i++) {
+        if (!leaving->leave(&crowd.peers[i], service))
+            break;
+        int more = 0;
+        for (double end = now_ms() + patience_ms; more == 0 && now_ms() < end && !in_trouble();) {
+            more = receive_answers(&crowd, service);
+            Sleep(5);
+        }
+        if (more == 0)
+            trouble(TIMED_OUT, "what makes a full server accept again, whatever ends a client?",
+                    "the server was full, and %d clients waited; one of the others %s, but none of "
+                    "those that waited was served",
+                    FULL_PEERS - crowd.served_count, leaving->how);
+        leaving = leaving[1].how != NULL ? leaving + 1 : first;
+    }
+    end_peers(crowd.peers, FULL_PEERS);
+    return full;
+}
+
+/* ---- stop -------------------------------------------------------------------------------- */
+
+void service_stops(const struct service *service)
+{
+    enum { SILENT, NEW, LAZY, HALF_CLOSED, INCOMPLETE, FLOOD, FLOODS = 16, COUNT = FLOOD + FLOODS };
+    const unsigned char *bytes = service_bytes(service);
+    struct flood floods[FLOODS];
+    HANDLE threads[FLOODS];
+    SOCKET peers[COUNT];
+    struct server server;
+    struct summary summary = {0, 0, 0};
+
+    if (!start_server(&server, "--quiet"))
+        return;
+    for (int i = 0; i < COUNT; i++)
+        peers[i] = in_trouble() ? INVALID_SOCKET
+                   : i == NEW   ? connect_peer(server.port)
+                                : service_connect(server.port, service);
+    if (!in_trouble()) {
+        exchange(peers[SILENT], bytes, service_units(service, 1000), 1000);
+        send_all(peers[INCOMPLETE], bytes, 3);
+        service_fill(peers[LAZY], bytes, SERVICE_SIZE);
+        service_fill(peers[HALF_CLOSED], bytes, SERVICE_SIZE);
+        shutdown(peers[HALF_CLOSED], SD_SEND);
+        for (int i = 0; i < FLOODS; i++)
+            floods[i] = (struct flood){service, peers[FLOOD + i], now_ms() + 2.0 * patience_ms, 0};
+        begin_floods(floods, threads, FLOODS);
+        Sleep(200);
+        bool stopped = stop_soon_and_keep(&server); /* the floods go on until it has ended */
+        long long came_back =
+            (long long)service_units(service, 1000) + wait_for_floods(floods, threads, FLOODS);
+        /* A send that is cancelled counts nothing, although a part of it may have come back. */
+        came_back -= (long long)FLOODS * BUFFER;
+        if (stopped && find_summary(&server.process, &summary) && summary.bytes < came_back)
+            trouble(FAILED, "which bytes are counted for a client that is still connected?",
+                    "expected at least %lld bytes in the summary, because they have come back, "
+                    "found %lld",
+                    came_back, summary.bytes);
+        end_program(&server.process, "after Ctrl+C");
+    } else {
+        stop_server(&server);
+    }
+    end_peers(peers, COUNT);
+}
