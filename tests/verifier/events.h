@@ -305,17 +305,6 @@ int verifier_WSAEventSelect(VERIFIER_AT, SOCKET socket, WSAEVENT event, long mas
     return result;
 }
 
-/* Under Wine a reset looks like an orderly end, but the socket is no longer connected. (That would
- * also be the case after both sides have ended.) */
-static bool looks_reset(const struct socket_record *record)
-{
-    struct sockaddr_storage address;
-    int length = sizeof address;
-
-    return !record->shut_down && under_wine &&
-           getpeername(record->socket, (struct sockaddr *)&address, &length) == SOCKET_ERROR;
-}
-
 /* Receives what has arrived before the program asks for it, so that an end behind it is known. */
 static void read_ahead(struct socket_record *record)
 {

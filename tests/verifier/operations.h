@@ -408,6 +408,11 @@ static void real_completed(struct operation *operation, DWORD transferred, DWORD
     const struct socket_record *record = find_socket(operation->socket);
     bool closed = record == NULL || !record->open || record->number != operation->socket_number;
 
+    if (error == 0 && transferred == 0 && operation->kind == RECEIVE && operation->size > 0 &&
+        !closed && looks_reset(record)) {
+        error = ERROR_NETNAME_DELETED;
+        winsock_error = WSAECONNRESET;
+    }
     if (error != 0 && (operation->cancelled || closed)) {
         error = ERROR_OPERATION_ABORTED;
         winsock_error = WSA_OPERATION_ABORTED;
@@ -595,6 +600,44 @@ static struct operation *begin(const struct place *place, enum operation_kind ki
     return operation;
 }
 
+/* The call itself reports the failure, and there is no completion. */
+static void fail_now(struct operation *operation, int error)
+{
+    if (operation->overlapped != NULL)
+        operation->overlapped->Internal = STATUS_IS_FAILED;
+    operation->transferred = 0;
+    if (operation->kind == RECEIVE)
+        complete_buffers(operation);
+    operation->winsock_error = error;
+    operation->error = (DWORD)error;
+    put_at_rest(operation, FAILED_NOW);
+}
+
+/* An operation that the system has completed while the call lasted: returns what the call returns,
+ * as in returned. */
+static int complete_held(struct operation *operation)
+{
+    const unsigned number = operation->socket_number, nth = operation->nth;
+    const int error = operation->winsock_error;
+    const bool is_first = earlier_one(operation) == NULL;
+
+    if ((error == WSAECONNRESET || error == WSAECONNABORTED) && is_first &&
+        chance(IMMEDIATE, number, ~nth, 2)) {
+        fail_now(operation, error);
+        return error;
+    }
+    if (operation->error != 0 || !is_first) {
+        complete_later(operation, 0);
+        return WSA_IO_PENDING;
+    }
+    if (chance(PENDING, number, nth, 3)) {
+        complete_later(operation, 1 + draw(PENDING, number, nth + 1) % 6);
+        return WSA_IO_PENDING;
+    }
+    complete(operation, true);
+    return 0;
+}
+
 /* The real call has returned: 0, WSA_IO_PENDING, or the error of its failure. Decides what the
  * program's call returns; only then may the thread of system.h complete the operation. */
 static int returned(struct operation *operation, int error)
@@ -606,28 +649,11 @@ static int returned(struct operation *operation, int error)
         real_completed(operation, (DWORD)operation->real.InternalHigh, 0, 0);
     else if (error == WSA_IO_PENDING && chance(IMMEDIATE, number, nth, 3))
         SleepConditionVariableSRW(&completed, &lock, 3, 0);
-    else if (error != WSA_IO_PENDING) {
-        if (operation->overlapped != NULL)
-            operation->overlapped->Internal = STATUS_IS_FAILED;
-        operation->transferred = 0;
-        if (operation->kind == RECEIVE)
-            complete_buffers(operation);
-        operation->winsock_error = error;
-        operation->error = (DWORD)error;
-        put_at_rest(operation, FAILED_NOW);
-    }
+    else if (error != WSA_IO_PENDING)
+        fail_now(operation, error);
     operation->caller_is_inside = false;
-    if (operation->stage == HELD) {
-        error = WSA_IO_PENDING;
-        if (operation->error != 0 || earlier_one(operation) != NULL)
-            complete_later(operation, 0);
-        else if (chance(PENDING, number, nth, 3))
-            complete_later(operation, 1 + draw(PENDING, number, nth + 1) % 6);
-        else {
-            error = 0;
-            complete(operation, true);
-        }
-    }
+    if (operation->stage == HELD)
+        error = complete_held(operation);
     /* Another thread may take the packet before this call has returned. */
     bool is_late =
         error == WSA_IO_PENDING && operation->port != NULL && chance(ORDER, number, nth + 7, 4);
@@ -730,6 +756,21 @@ static int receive_now(const struct place *place, SOCKET socket, WSABUF *buffers
     return 0;
 }
 
+/* Between any two calls another program may run for a while. Meanwhile a client that has just been
+ * accepted may reset its connection, so that the first receive fails immediately. */
+static void interrupt_first_receive(SOCKET socket)
+{
+    enum { INTERRUPTION_MS = 3 };
+
+    take_lock();
+    const struct socket_record *record = find_socket(socket);
+    bool interrupted =
+        record != NULL && record->receives == 0 && chance(INTERRUPTED, record->number, 0, 4);
+    release_lock();
+    if (interrupted)
+        Sleep(INTERRUPTION_MS);
+}
+
 static int receive_overlapped(const struct place *place, SOCKET socket, WSABUF *buffers,
                               DWORD count, DWORD *bytes, DWORD *flags, WSAOVERLAPPED *overlapped,
                               LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
@@ -739,6 +780,7 @@ static int receive_overlapped(const struct place *place, SOCKET socket, WSABUF *
     int read_ahead = 0;
     bool was_ahead = false;
 
+    interrupt_first_receive(socket);
     take_lock();
     struct socket_record *record = use_socket(place, socket);
     bool ours = take_over_call(place, record) && count > 0 && count <= MOST_BUFFERS;

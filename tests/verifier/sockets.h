@@ -456,6 +456,17 @@ int verifier_send(VERIFIER_AT, SOCKET socket, const char *bytes, int length, int
     return send_bytes(&place, socket, bytes, length, flags);
 }
 
+/* Under Wine a reset looks like an orderly end, but the socket is no longer connected. (That would
+ * also be the case after both sides have ended.) */
+static bool looks_reset(const struct socket_record *record)
+{
+    struct sockaddr_storage address;
+    int length = sizeof address;
+
+    return !record->shut_down && under_wine &&
+           getpeername(record->socket, (struct sockaddr *)&address, &length) == SOCKET_ERROR;
+}
+
 /* Whether bytes, or an end, were read ahead: see events.h. */
 static bool is_ahead(const struct socket_record *record)
 {

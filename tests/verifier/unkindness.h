@@ -16,12 +16,13 @@ enum kind {
     IMMEDIATE,    /* an operation completes immediately, though it was about to be pending */
     SHORT_SENDS,  /* an overlapped send completes with fewer bytes */
     ORDER,        /* completions of different sockets come in another order */
+    INTERRUPTED,  /* a thread is interrupted before the first receive of a client */
     KINDS
 };
 
 static const char *const kind_names[KINDS] = {
-    "pieces",      "refusals", "early_close", "empty_read",  "accept_reset",
-    "accept_full", "pending",  "immediate",   "short_sends", "order",
+    "pieces",  "refusals",  "early_close", "empty_read", "accept_reset", "accept_full",
+    "pending", "immediate", "short_sends", "order",      "interrupted",
 };
 
 static bool kind_is_on[KINDS];
