@@ -377,6 +377,7 @@ static void report_exercise(const char *folder, const char *verified_folder)
 static void check_exercise(const char *folder, const char *verified_folder)
 {
     patience_ms = verified ? 6000 : 3000;
+    most_check_ms = verified ? 120000 : 90000;
     server_options = exercise->options;
     if (is_second)
         run_exercise(folder, NULL);
@@ -549,6 +550,12 @@ static DWORD WINAPI end_after_a_while(void *nothing)
     return 0;
 }
 
+static void set_storm(int seconds)
+{
+    storm_seconds = seconds;
+    most_check_ms += seconds * 1000;
+}
+
 int main(int argc, char **argv)
 {
     const char *program = NULL, *name = NULL, *folders[MAX_FOLDERS];
@@ -565,7 +572,7 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--options") == 0 && i + 1 < argc)
             server_options = argv[++i];
         else if (strcmp(argv[i], "--storm") == 0 && i + 1 < argc && atoi(argv[i + 1]) > 0)
-            storm_seconds = atoi(argv[++i]);
+            set_storm(atoi(argv[++i]));
         else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
             choose_seed(atoi(argv[++i]));
         else if (strcmp(argv[i], "--verify") == 0 && i + 1 < argc && atoi(argv[i + 1]) > 0)

@@ -26,6 +26,12 @@ int wait_for_socket(SOCKET peer, int wanted, DWORD milliseconds)
     fd_set readable, writable, broken;
     struct timeval time = {(long)(milliseconds / 1000), (long)(milliseconds % 1000 * 1000)};
 
+    if (check_age_ms() > most_check_ms) {
+        trouble(TIMED_OUT, "what does the server do for a few bytes only, or wait for each time?",
+                "the check did not come to its end within %d s, although the server went on",
+                most_check_ms / 1000);
+        return 0;
+    }
     FD_ZERO(&readable);
     FD_ZERO(&writable);
     FD_ZERO(&broken);

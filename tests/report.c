@@ -8,6 +8,7 @@
 
 static SRWLOCK noting = SRWLOCK_INIT;
 static struct noted noted;
+static double begun;
 
 /* What a program under test has printed must not look like another line of ours. */
 static void make_one_line(char *text)
@@ -46,6 +47,12 @@ void forget_trouble(void)
     AcquireSRWLockExclusive(&noting);
     memset(&noted, 0, sizeof noted);
     ReleaseSRWLockExclusive(&noting);
+    begun = now_ms();
+}
+
+double check_age_ms(void)
+{
+    return now_ms() - begun;
 }
 
 const struct noted *noted_trouble(void)

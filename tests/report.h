@@ -35,6 +35,9 @@ bool in_trouble(void);
 /* Begins a new check, in which nothing has been noted yet. */
 void forget_trouble(void);
 
+/* How long ago that was. */
+double check_age_ms(void);
+
 struct noted {
     enum verdict verdict; /* PASSED: nothing, and the rest is empty */
     char what[1000];      /* one line */

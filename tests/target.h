@@ -18,6 +18,10 @@ extern const char *server_options;
  * an exercise 3,000, and 6,000 if verified. */
 extern int patience_ms;
 
+/* A check takes at most this long, so that a server that does a little all the time, but too little,
+ * is not waited for. */
+extern int most_check_ms;
+
 /* Servers are not stopped with Ctrl+C, but killed: for a step of a server that cannot stop yet. */
 extern bool kill_servers;
 
@@ -75,7 +79,8 @@ void stop_and_count(struct server *server, int clients, long long bytes);
 /* How often the server has printed the text so far. */
 int count_text(struct server *server, const char *text);
 
-/* Like measure. Under the verifier everything is 0, so that no comparison finds a difference. */
+/* Like measure. Under the verifier memory and activity are 0, so that no comparison finds a
+ * difference: it remembers what is closed and freed, and works itself. */
 bool measure_server(const struct server *server, struct measurement *measurement);
 
 /* Notes that the server cannot be measured. */
