@@ -71,11 +71,15 @@ struct leaving {
     bool (*leave)(SOCKET *peer, const struct service *service);
 };
 
-/* More clients come than the server has places for. Each time that one of them has left, in one of
- * these ways after the other, one that waits must be served. NULL: in any way that is good for all
- * services. Returns whether the server was full: there may be no limit. */
+/* The server has places for at least this many clients, at most 200, and half as many more come.
+ * Each time that one of them has left, in one of these ways after the other, one that waits must be
+ * served. NULL: in any way that is good for all services. Returns whether the server was full: there
+ * may be no limit. */
 bool service_full(struct server *server, const struct service *service,
-                  const struct leaving *leavings);
+                  const struct leaving *leavings, int least);
+
+/* What every server has places for. */
+enum { PLACES = 60 };
 
 /* Ctrl+C with clients that are silent, do not read, have shut down, or send without a pause. What
  * has come back must be in the summary. */

@@ -153,7 +153,7 @@ void service_is_fair(struct server *server, const struct service *service)
 
 /* ---- places -------------------------------------------------------------------------------- */
 
-enum { PLACES = 60, LATE = 30, LEAVERS = 140 };
+enum { LATE = 30, LEAVERS = 140 };
 
 void service_places(struct server *server, const struct service *service)
 {
@@ -246,13 +246,13 @@ static const struct leaving any_way[] = {
     {0},
 };
 
-enum { FULL_PEERS = 80 };
+enum { MOST_FULL_PEERS = 300 };
 
 /* Clients of a server that may have places for some of them only. */
 struct crowd {
-    SOCKET peers[FULL_PEERS];
-    bool served[FULL_PEERS];
-    int served_count;
+    SOCKET peers[MOST_FULL_PEERS];
+    bool served[MOST_FULL_PEERS];
+    int count, served_count;
 };
 
 /* Receives the first answer of each one that is served now. Returns how many that are. */
@@ -260,7 +260,7 @@ static int receive_answers(struct crowd *crowd, const struct service *service)
 {
     int more = 0;
 
-    for (int i = 0; i < FULL_PEERS && !in_trouble(); i++) {
+    for (int i = 0; i < crowd->count && !in_trouble(); i++) {
         SOCKET peer = crowd->peers[i];
         if (crowd->served[i] || wait_for_socket(peer, READABLE, 0) == 0)
             continue;
@@ -274,36 +274,37 @@ static int receive_answers(struct crowd *crowd, const struct service *service)
 }
 
 /* All of them come, until the server has no more places. */
-static void fill_places(struct server *server, struct crowd *crowd, const struct service *service)
+static void fill_places(struct server *server, struct crowd *crowd, const struct service *service,
+                        int least)
 {
     enum { QUIET_MS = 400 };
 
-    connect_peers(server->port, crowd->peers, FULL_PEERS);
-    for (int i = 0; i < FULL_PEERS && !in_trouble(); i++)
+    connect_peers(server->port, crowd->peers, crowd->count);
+    for (int i = 0; i < crowd->count && !in_trouble(); i++)
         send_all(crowd->peers[i], service_bytes(service), service_units(service, FIRST_LENGTH));
     double last = now_ms();
-    while (crowd->served_count < FULL_PEERS && !in_trouble() &&
-           now_ms() - last < (crowd->served_count < PLACES ? patience_ms : QUIET_MS)) {
+    while (crowd->served_count < crowd->count && !in_trouble() &&
+           now_ms() - last < (crowd->served_count < least ? patience_ms : QUIET_MS)) {
         if (receive_answers(crowd, service) > 0)
             last = now_ms();
         Sleep(10);
     }
-    if (crowd->served_count < PLACES && !in_trouble())
+    if (crowd->served_count < least && !in_trouble())
         trouble(TIMED_OUT, "is there a place for each of them?",
-                "%d clients came at the same time, but only %d of them were served", FULL_PEERS,
+                "%d clients came at the same time, but only %d of them were served", crowd->count,
                 crowd->served_count);
 }
 
 bool service_full(struct server *server, const struct service *service,
-                  const struct leaving *leavings)
+                  const struct leaving *leavings, int least)
 {
     static struct crowd crowd;
     const struct leaving *first = leavings != NULL ? leavings : any_way, *leaving = first;
 
-    crowd = (struct crowd){.served_count = 0};
-    fill_places(server, &crowd, service);
-    bool full = crowd.served_count < FULL_PEERS;
-    for (int i = 0; crowd.served_count < FULL_PEERS && !in_trouble(); i++) {
+    crowd = (struct crowd){.count = least + least / 2};
+    fill_places(server, &crowd, service, least);
+    bool full = crowd.served_count < crowd.count;
+    for (int i = 0; crowd.served_count < crowd.count && !in_trouble(); i++) {
         if (!leaving->leave(&crowd.peers[i], service))
             break;
         int more = 0;
@@ -315,10 +316,10 @@ bool service_full(struct server *server, const struct service *service,
             trouble(TIMED_OUT, "what makes a full server accept again, whatever ends a client?",
                     "the server was full, and %d clients waited; one of the others %s, but none of "
                     "those that waited was served",
-                    FULL_PEERS - crowd.served_count, leaving->how);
+                    crowd.count - crowd.served_count, leaving->how);
         leaving = leaving[1].how != NULL ? leaving + 1 : first;
     }
-    end_peers(crowd.peers, FULL_PEERS);
+    end_peers(crowd.peers, crowd.count);
     return full;
 }
 

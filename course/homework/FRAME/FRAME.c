@@ -239,7 +239,7 @@ static void frame_too_long_full(struct server *server)
 {
     static const struct leaving leavings[] = {
         {"announced too much, and was disconnected", announce_too_much}, {0}};
-    service_full(server, &frame_service, leavings);
+    service_full(server, &frame_service, leavings, PLACES);
 }
 
 static void frame_load(void)
@@ -276,7 +276,7 @@ static void frame_places(struct server *server)
 {
     service_places(server, &frame_service);
     if (!in_trouble())
-        service_full(server, &frame_service, NULL);
+        service_full(server, &frame_service, NULL, PLACES);
 }
 
 static void frame_sleeps(struct server *server)
@@ -287,6 +287,30 @@ static void frame_sleeps(struct server *server)
 static void frame_leaks_nothing(void)
 {
     service_leaks_nothing(&frame_service);
+}
+
+/* In order, or with a reset; the server has received the length, and a part of the message. */
+static void leave_in_a_message(int port, int number)
+{
+    static const unsigned char header[FRAME_HEADER] = {0, 1, 0, 0}; /* FRAME_MOST bytes */
+    SOCKET peer = connect_peer(port);
+    if (peer == INVALID_SOCKET)
+        return;
+    if (!send_all(peer, header, FRAME_HEADER) || !send_all(peer, pattern, 1000)) {
+        closesocket(peer);
+    } else if (number % 3 == 0) {
+        Sleep(3);
+        reset_peer(peer);
+    } else {
+        shutdown(peer, SD_SEND);
+        receive_end(peer);
+        closesocket(peer);
+    }
+}
+
+static void frame_middles_leak_nothing(void)
+{
+    expect_no_leak("--quiet", leave_in_a_message);
 }
 
 static void frame_stops(void)
@@ -332,6 +356,8 @@ static const struct check frame_checks[] = {
      .talk = frame_sleeps,
      .options = "--quiet"},
     {.name = "600 clients and 1,500 messages leak nothing", .run = frame_leaks_nothing},
+    {.name = "300 clients that leave in the middle of a message leak nothing",
+     .run = frame_middles_leak_nothing},
     {.name = "Ctrl+C with clients of each kind", .run = frame_stops},
     {0},
 };

@@ -184,7 +184,7 @@ static void greeting_places(struct server *server)
 {
     service_places(server, &greeting_service);
     if (!in_trouble())
-        service_full(server, &greeting_service, NULL);
+        service_full(server, &greeting_service, NULL, PLACES);
 }
 
 static void greeting_sleeps(struct server *server)

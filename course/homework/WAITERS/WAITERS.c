@@ -1,8 +1,6 @@
 /* WAITERS.c - the checks of the exercise WAITERS. */
-#include "../../../tests/service_checks.h"
+#include "../CROWD/CROWD.h"
 
-enum { WAITERS_SIZE = 200, WAITERS_LEAVE = 150 };
-static SOCKET waiters[WAITERS_SIZE];
 static const struct service waiters_service = {.unit = 0};
 
 /* All clients talk, round after round. Several threads serve them, and count. */
@@ -13,74 +11,29 @@ static void waiters_count(void)
     long long bytes = 0;
     if (!start_server(&server, "--quiet"))
         return;
-    connect_peers(server.port, waiters, WAITERS_SIZE);
+    connect_peers(server.port, crowd, CROWD_SIZE);
     for (int round = 0; round < ROUNDS; round++) {
-        for (int i = 0; i < WAITERS_SIZE && !in_trouble(); i++)
-            send_all(waiters[i], pattern + i + round, LENGTH);
-        for (int i = 0; i < WAITERS_SIZE && !in_trouble(); i++) {
-            if (receive_exactly(waiters[i], pattern + i + round, LENGTH))
+        for (int i = 0; i < CROWD_SIZE && !in_trouble(); i++)
+            send_all(crowd[i], pattern + i + round, LENGTH);
+        for (int i = 0; i < CROWD_SIZE && !in_trouble(); i++) {
+            if (receive_exactly(crowd[i], pattern + i + round, LENGTH))
                 bytes += LENGTH;
         }
     }
-    for (int i = 0; i < WAITERS_SIZE && !in_trouble(); i++)
-        shutdown(waiters[i], SD_SEND);
-    for (int i = 0; i < WAITERS_SIZE && !in_trouble(); i++)
-        receive_end(waiters[i]);
-    end_peers(waiters, WAITERS_SIZE);
-    stop_and_count(&server, WAITERS_SIZE, bytes);
-}
-
-/* Those that leave do so in order, in the middle of something, or with a reset. */
-static void waiters_change(struct server *server)
-{
-    enum { STAY = WAITERS_SIZE - WAITERS_LEAVE };
-    enum { MOST_HANDLES = 12, MOST_THREADS = 4, MOST_MEMORY = 4 * 1024 * 1024 };
-    const int rounds = verified ? 3 : 8; /* there is nothing to measure */
-    struct measurement before = {0}, after = {0};
-    bool measured = true;
-    connect_peers(server->port, waiters, STAY);
-    for (int round = 0; round < rounds && !in_trouble(); round++) {
-        talk_all(server->port, waiters + STAY, WAITERS_LEAVE);
-        for (int i = 0; i < STAY && !in_trouble(); i++)
-            exchange(waiters[i], pattern + i, 1000, 1000);
-        for (int i = STAY; i < WAITERS_SIZE; i++) {
-            if (waiters[i] == INVALID_SOCKET)
-                continue;
-            if (i % 3 != 0)
-                send(waiters[i], (const char *)pattern, 30000, 0);
-            if (i % 2 == 0)
-                reset_peer(waiters[i]);
-            else
-                closesocket(waiters[i]);
-        }
-        Sleep(300); /* the server may still be closing the last ones */
-        if (round == 0 || round == rounds - 1)
-            measured = measured && measure_server(server, round == 0 ? &before : &after);
-    }
-    if (!measured)
-        cannot_measure(server);
-    else if (after.threads > before.threads + MOST_THREADS)
-        trouble(FAILED, "which groups have a free place, and when does a new group begin?",
-                "expected as many threads as after the first round, %u, found %u after the last",
-                before.threads, after.threads);
-    else if (after.handles > before.handles + MOST_HANDLES)
-        trouble(FAILED, "what is closed when a client leaves, or when a group ends?",
-                "expected as many handles as after the first round, %u, found %u after the last",
-                before.handles, after.handles);
-    else if (after.memory > before.memory + MOST_MEMORY)
-        trouble(FAILED, "what is freed when a client leaves?",
-                "expected as much memory as after the first round, %llu KiB, found %llu KiB after "
-                "the last",
-                before.memory >> 10, after.memory >> 10);
-    end_peers(waiters, STAY);
+    for (int i = 0; i < CROWD_SIZE && !in_trouble(); i++)
+        shutdown(crowd[i], SD_SEND);
+    for (int i = 0; i < CROWD_SIZE && !in_trouble(); i++)
+        receive_end(crowd[i]);
+    end_peers(crowd, CROWD_SIZE);
+    stop_and_count(&server, CROWD_SIZE, bytes);
 }
 
 static void waiters_sleep(struct server *server)
 {
-    talk_all(server->port, waiters, WAITERS_SIZE);
+    talk_all(server->port, crowd, CROWD_SIZE);
     if (!in_trouble())
         expect_sleep(server, 1500);
-    end_peers(waiters, WAITERS_SIZE);
+    end_peers(crowd, CROWD_SIZE);
 }
 
 static void waiters_stop(void)
@@ -88,17 +41,17 @@ static void waiters_stop(void)
     struct server server;
     if (!start_server(&server, "--quiet"))
         return;
-    talk_all(server.port, waiters, WAITERS_SIZE);
-    for (int i = 0; i < WAITERS_SIZE && !in_trouble(); i++) {
+    talk_all(server.port, crowd, CROWD_SIZE);
+    for (int i = 0; i < CROWD_SIZE && !in_trouble(); i++) {
         if (i % 60 == 7) /* in each group a send stays pending */
-            send_until_refused(waiters[i]);
+            send_until_refused(crowd[i]);
         else if (i % 5 == 0)
-            send_all(waiters[i], pattern, 20000); /* what comes back is not read */
+            send_all(crowd[i], pattern, 20000); /* what comes back is not read */
         if (i % 10 == 0)
-            shutdown(waiters[i], SD_SEND);
+            shutdown(crowd[i], SD_SEND);
     }
     stop_server(&server);
-    end_peers(waiters, WAITERS_SIZE);
+    end_peers(crowd, CROWD_SIZE);
 }
 
 static void waiters_load(void)
@@ -129,7 +82,15 @@ static void waiters_leak_nothing(void)
 static const struct check waiters_checks[] = {
     {.name = "200 clients at the same time; the summary counts what they sent",
      .run = waiters_count},
-    {.name = "150 leave and 150 come, seven times", .talk = waiters_change, .options = "--quiet"},
+    {.name = "most leave and others come, again and again",
+     .talk = crowd_changes,
+     .options = "--quiet"},
+    {.name = "clients beyond the limit are served when others leave",
+     .talk = crowd_beyond_the_limit,
+     .options = "--quiet"},
+    {.name = "the summary has counted the clients and bytes of all threads",
+     .talk = crowd_summary,
+     .options = "--quiet"},
     {.name = "8 clients at the same time, with small and large pieces", .run = waiters_load},
     {.name = "bytes and shutdown together: everything comes back",
      .talk = waiters_half_close,
