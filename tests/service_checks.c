@@ -192,21 +192,13 @@ static void receive_later_to_the_end(const SOCKET *peers, const size_t *lengths,
     }
 }
 
-/* With several of them, the last send meets both a full and a nearly full buffer of the system. */
-void service_reads_later(struct server *server, const struct service *service)
+/* All of them send, in pieces of different sizes, until the server takes nothing more. */
+static void fill_all(const SOCKET *peers, size_t *sent, int count, const unsigned char *bytes)
 {
-    enum { PEERS = LATER_PEERS, QUIET_MS = 300 };
-    const unsigned char *bytes = service_bytes(service);
-    SOCKET peers[PEERS];
-    size_t sent[PEERS] = {0};
-    double last = now_ms();
+    enum { QUIET_MS = 300 };
 
-    for (int i = 0; i < PEERS; i++) {
-        peers[i] = in_trouble() ? INVALID_SOCKET : service_connect(server->port, service);
-        use_small_buffers(peers[i]);
-    }
-    while (!in_trouble() && now_ms() - last < QUIET_MS) {
-        for (int i = 0; i < PEERS; i++) {
+    for (double last = now_ms(); !in_trouble() && now_ms() - last < QUIET_MS; Sleep(1)) {
+        for (int i = 0; i < count; i++) {
             size_t left = SERVICE_SIZE - sent[i], piece = 20000 + 1777 * (size_t)i;
             int n = send(peers[i], (const char *)bytes + sent[i],
                          (int)(left < piece ? left : piece), 0);
@@ -215,8 +207,21 @@ void service_reads_later(struct server *server, const struct service *service)
                 last = now_ms();
             }
         }
-        Sleep(1);
     }
+}
+
+/* With several of them, the last send meets both a full and a nearly full buffer of the system. */
+void service_reads_later(struct server *server, const struct service *service)
+{
+    enum { PEERS = LATER_PEERS };
+    SOCKET peers[PEERS];
+    size_t sent[PEERS] = {0};
+
+    for (int i = 0; i < PEERS; i++) {
+        peers[i] = in_trouble() ? INVALID_SOCKET : service_connect(server->port, service);
+        use_small_buffers(peers[i]);
+    }
+    fill_all(peers, sent, PEERS, service_bytes(service));
     for (int i = 0; i < PEERS && !in_trouble(); i++) {
         shutdown(peers[i], SD_SEND);
         sent[i] -= service->unit > 1 ? sent[i] % service->unit : 0; /* the rest is dropped */
@@ -363,9 +368,7 @@ void service_resets(struct server *server, const struct service *service)
  * and must learn of the end nevertheless. After the first round it has everything that it keeps. */
 void service_lazy_resets(struct server *server, const struct service *service)
 {
-    enum { COUNT = 12, ROUNDS = 3, FILLING_MS = 900, PIECE = 65536 };
-    const int little = 65536; /* so that little fills the buffers of both directions */
-    const unsigned char *bytes = service_bytes(service);
+    enum { COUNT = 12, ROUNDS = 3 };
     SOCKET peers[COUNT];
     struct measurement before = {0};
     bool measured = false;
@@ -374,24 +377,16 @@ void service_lazy_resets(struct server *server, const struct service *service)
         size_t sent[COUNT] = {0};
         for (int i = 0; i < COUNT; i++) {
             peers[i] = in_trouble() ? INVALID_SOCKET : service_connect(server->port, service);
-            setsockopt(peers[i], SOL_SOCKET, SO_RCVBUF, (const char *)&little, sizeof little);
+            use_small_buffers(peers[i]);
         }
-        for (double end = now_ms() + FILLING_MS; now_ms() < end && !in_trouble(); Sleep(5)) {
-            for (int i = 0; i < COUNT; i++) {
-                size_t left = SERVICE_SIZE - sent[i];
-                int n = send(peers[i], (const char *)bytes + sent[i],
-                             left < PIECE ? (int)left : PIECE, 0);
-                sent[i] += n > 0 ? (size_t)n : 0;
-            }
-        }
+        fill_all(peers, sent, COUNT, service_bytes(service));
         for (int i = 0; i < COUNT; i++) {
             if (peers[i] != INVALID_SOCKET)
                 reset_peer(peers[i]);
         }
-        Sleep(300); /* the server may still be closing the last one */
         service_visit(server->port, service, 100000, 65536);
         if (round == 0)
-            measured = measure_server(server, &before);
+            measured = measure_at_rest(server, &before);
     }
     expect_no_growth(server, measured ? &before : NULL, COUNT * 32768,
                      "how does the server learn of a reset while it waits to send?",

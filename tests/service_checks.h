@@ -73,8 +73,8 @@ struct leaving {
 
 /* The server has places for at least this many clients, at most 200, and half as many more come.
  * Each time that one of them has left, in one of these ways after the other, one that waits must be
- * served. NULL: in any way that is good for all services. Returns whether the server was full: there
- * may be no limit. */
+ * served. NULL: in any way that is good for all services. Returns whether the server was full:
+ * there may be no limit. */
 bool service_full(struct server *server, const struct service *service,
                   const struct leaving *leavings, int least);
 

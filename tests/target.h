@@ -18,8 +18,8 @@ extern const char *server_options;
  * an exercise 3,000, and 6,000 if verified. */
 extern int patience_ms;
 
-/* A check takes at most this long, so that a server that does a little all the time, but too little,
- * is not waited for. */
+/* A check takes at most this long: a server that always does a little, but too little, is not waited
+ * for. 90 s, under the verifier 120 s; a longer storm makes it longer. */
 extern int most_check_ms;
 
 /* Servers are not stopped with Ctrl+C, but killed: for a step of a server that cannot stop yet. */
@@ -82,6 +82,9 @@ int count_text(struct server *server, const char *text);
 /* Like measure. Under the verifier memory and activity are 0, so that no comparison finds a
  * difference: it remembers what is closed and freed, and works itself. */
 bool measure_server(const struct server *server, struct measurement *measurement);
+
+/* The same, once it has closed what it has to close: when its handles stay as they are. */
+bool measure_at_rest(const struct server *server, struct measurement *measurement);
 
 /* Notes that the server cannot be measured. */
 void cannot_measure(const struct server *server);

@@ -370,17 +370,21 @@ static void talk_and_listen(const SOCKET *talker_and_listener, size_t from, size
     }
 }
 
+/* A disconnected client cannot go on sending for long. */
+static bool is_connected(SOCKET lazy)
+{
+    return send(lazy, "x", 1, 0) > 0 || WSAGetLastError() == WSAEWOULDBLOCK;
+}
+
 /* What the talker can send until a client that reads nothing is disconnected: what the system keeps
- * for that client, and its queue. A disconnected client cannot go on sending for long. */
+ * for that client, and its queue. */
 static size_t find_capacity(const SOCKET *talker_and_listener, SOCKET lazy)
 {
     size_t sent = 0;
-    bool connected = true;
 
-    while (connected && sent < SLOW_MOST && !in_trouble()) {
+    while (sent < SLOW_MOST && !in_trouble() && is_connected(lazy)) {
         talk_and_listen(talker_and_listener, sent, sent + SLOW_PIECE);
         sent += SLOW_PIECE;
-        connected = send(lazy, "x", 1, 0) > 0 || WSAGetLastError() == WSAEWOULDBLOCK;
     }
     return sent;
 }
@@ -413,13 +417,7 @@ static bool hear_lines(SOCKET slow, size_t from, size_t to)
 static void chat_slow(void)
 {
     enum { TALKER, LISTENER, LAZY, SLOW, COUNT };
-    enum {
-        LESS = 96 * 1024,
-        MOST_LESS = 8 * LESS,
-        SOME = 128 * 1024,
-        MORE = 32 * 1024,
-        SLEEP_MS = 600
-    };
+    enum { LESS = 96 * 1024, MOST_LESS = 8 * LESS, SOME = 128 * 1024, MORE = 32 * 1024 };
     const int size = 65536;
     struct server server;
     SOCKET peers[COUNT];
@@ -434,7 +432,6 @@ static void chat_slow(void)
         setsockopt(peers[SLOW], SOL_SOCKET, SO_RCVBUF, (const char *)&size, sizeof size);
         Sleep(200); /* so that it is accepted */
         talk_and_listen(peers, 0, sent);
-        expect_sleep(&server, SLEEP_MS); /* also with lines in a queue */
         heard = !in_trouble() && hear_lines(peers[SLOW], 0, SOME);
         talk_and_listen(peers, sent, sent + MORE);
         heard = heard && hear_lines(peers[SLOW], SOME, sent + MORE);
@@ -447,6 +444,37 @@ static void chat_slow(void)
                 "connection",
                 (unsigned long)(capacity >> 10), MOST_LESS / 1024);
     close_chat(&server, peers, LAZY + 1);
+}
+
+/* Before a client that reads nothing is disconnected, its queue fills. Meanwhile the server sleeps
+ * whenever the talker is silent. The system keeps more for some clients than for others: if one is
+ * disconnected before the server was watched, another one is watched earlier. */
+static void chat_queues_sleep(void)
+{
+    enum { TALKER, LISTENER, LAZY, COUNT, STEP = 4 * SLOW_PIECE, AHEAD = 512 * 1024 };
+    enum { MOST_AHEAD = 4 * AHEAD, SLEEP_MS = 150 };
+    struct server server;
+    SOCKET peers[COUNT];
+    bool watched = false;
+    if (!open_chat(&server, peers, COUNT))
+        return;
+    use_small_buffers(peers[LAZY]);
+    size_t capacity = in_trouble() ? 0 : find_capacity(peers, peers[LAZY]);
+    for (size_t ahead = AHEAD; ahead <= MOST_AHEAD && !watched && !in_trouble(); ahead *= 2) {
+        size_t sent = capacity > ahead ? capacity - ahead : 0;
+        close_peer(peers[LAZY]);
+        peers[LAZY] = connect_peer(server.port);
+        use_small_buffers(peers[LAZY]);
+        Sleep(200); /* so that it is accepted */
+        talk_and_listen(peers, 0, sent);
+        while (sent + STEP <= SLOW_MOST && !in_trouble() && is_connected(peers[LAZY])) {
+            expect_sleep(&server, SLEEP_MS);
+            talk_and_listen(peers, sent, sent + STEP);
+            sent += STEP;
+            watched = true;
+        }
+    }
+    close_chat(&server, peers, COUNT);
 }
 
 /* ---- places ---------------------------------------------------------------------------------- */
@@ -921,6 +949,8 @@ const struct check chat_checks[] = {
     {.name = "1,500 clients that leave with half a line leak nothing",
      .run = chat_half_lines_leak_nothing},
     {.name = "silence costs no CPU", .run = chat_sleeps},
+    {.name = "lines in the queues of clients that do not read cost no CPU",
+     .run = chat_queues_sleep},
     {.name = "the summary has counted all clients and bytes", .run = chat_summary},
     {.name = "Ctrl+C while lines are on their way", .run = chat_stop},
     {.name = "busy talkers do not starve a quiet client, nor Ctrl+C", .run = chat_flood},

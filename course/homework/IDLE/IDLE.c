@@ -444,8 +444,7 @@ static void idle_places(struct server *server)
     connect_peers(server->port, peers + SILENT - 2, COUNT - SILENT + 2);
     Sleep(200);
     end_peers(peers, COUNT);
-    Sleep(200);
-    bool measured = measure_server(server, &before);
+    bool measured = measure_at_rest(server, &before);
     double begun = now_ms();
     connect_peers(server->port, peers, COUNT);
     for (int i = SILENT; i < COUNT && !in_trouble(); i++)
