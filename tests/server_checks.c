@@ -467,7 +467,7 @@ static void idle_costs_nothing(void)
         return;
     SOCKET peer = connect_peer(server.port);
     if (peer != INVALID_SOCKET && exchange(peer, pattern, 100, 100) &&
-        (echoed == 0 || service_connect_stuck(server.port, &echo, echoed, stuck)))
+        (echoed == 0 || service_connect_stuck(server.port, &echo, echoed, 0, stuck)))
         expect_sleep(&server, 2000);
     close_peer(peer);
     end_peers(stuck, STUCK_PEERS);

@@ -260,7 +260,8 @@ long long service_echoed_unread(const struct service *service)
     return summary.bytes - (long long)read;
 }
 
-bool service_connect_stuck(int port, const struct service *service, long long echoed, SOCKET *peers)
+bool service_connect_stuck(int port, const struct service *service, long long echoed,
+                           DWORD pause_ms, SOCKET *peers)
 {
     enum { STEP = 49152 }; /* three of them are more than a buffer */
     bool good = true;
@@ -269,9 +270,12 @@ bool service_connect_stuck(int port, const struct service *service, long long ec
         size_t length = service_units(service, (size_t)echoed + STEP / 2 + (size_t)i * STEP);
         peers[i] = good ? service_connect(port, service) : INVALID_SOCKET;
         use_small_buffers(peers[i]);
-        good = peers[i] != INVALID_SOCKET && send_all(peers[i], service_bytes(service), length) &&
-               shutdown(peers[i], SD_SEND) == 0;
+        good = peers[i] != INVALID_SOCKET && send_all(peers[i], service_bytes(service), length);
     }
+    if (good)
+        Sleep(pause_ms);
+    for (int i = 0; i < STUCK_PEERS && good; i++)
+        shutdown(peers[i], SD_SEND);
     return good;
 }
 

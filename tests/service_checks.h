@@ -24,13 +24,13 @@ void service_reads_late(struct server *server, const struct service *service);
 void service_reads_later(struct server *server, const struct service *service);
 
 /* How much of its echo the system keeps for a client that does not read: the summary of a server
- * says it. The clients of service_connect_stuck send a little more, shut down, and do not read: the
- * server has received everything, and cannot send all of it to at least one of them. Its result is
- * false after noting trouble; the caller closes the peers. */
+ * says it. The clients of service_connect_stuck send a little more, shut down after a pause, and do
+ * not read: the server has received everything, and cannot send all of it to at least one of them.
+ * Its result is false after noting trouble; the caller closes the peers. */
 enum { STUCK_PEERS = 3 };
 long long service_echoed_unread(const struct service *service);
 bool service_connect_stuck(int port, const struct service *service, long long echoed,
-                           SOCKET *peers);
+                           DWORD pause_ms, SOCKET *peers);
 
 /* Clients that do not read until they have shut down: for some of them the system has just kept the
  * whole echo, and has no room for what comes after it. For a service that ends with something. */

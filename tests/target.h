@@ -18,8 +18,8 @@ extern const char *server_options;
  * an exercise 3,000, and 6,000 if verified. */
 extern int patience_ms;
 
-/* A check takes at most this long: a server that always does a little, but too little, is not waited
- * for. 90 s, under the verifier 120 s; a longer storm makes it longer. */
+/* A check takes at most this long: a server that always does a little, but too little, is not
+ * waited for. 90 s, under the verifier 120 s; a longer storm makes it longer. */
 extern int most_check_ms;
 
 /* Servers are not stopped with Ctrl+C, but killed: for a step of a server that cannot stop yet. */

@@ -178,6 +178,7 @@ static void idle_does_not_read(struct server *server)
  * has open for a client shows whether that client is still connected. */
 static void idle_stuck(void)
 {
+    enum { PAUSE_MS = 1800 }; /* the shutdown gives a client no more time */
     const struct service echo = {0};
     struct measurement before = {0}, after = {0};
     struct server server;
@@ -188,8 +189,8 @@ static void idle_stuck(void)
     converse(server.port, pattern, 1000, 1000); /* makes it open what it opens once */
     Sleep(100);
     bool measured = measure_server(&server, &before);
-    if (service_connect_stuck(server.port, &echo, echoed, peers)) {
-        Sleep(IDLE_LATEST_MS);
+    if (service_connect_stuck(server.port, &echo, echoed, PAUSE_MS, peers)) {
+        Sleep(IDLE_LATEST_MS - PAUSE_MS);
         if (!measured || !measure_server(&server, &after))
             cannot_measure(&server);
         else if (after.handles > before.handles + 1)
