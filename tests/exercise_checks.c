@@ -43,6 +43,25 @@ double wait_for_end(SOCKET peer, int most)
     return -1;
 }
 
+long long count_to_end(SOCKET peer)
+{
+    enum { STALL_MS = 12000 }; /* the system may try again only after seconds */
+    struct sockaddr_storage address;
+    int length = sizeof address;
+    char bytes[65536];
+    long long count = 0;
+
+    while (wait_for_socket(peer, READABLE, STALL_MS) != 0) {
+        int n = recv(peer, bytes, sizeof bytes, 0);
+        if (n == 0 && getpeername(peer, (struct sockaddr *)&address, &length) == 0)
+            return count;
+        if (n == 0 || (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK))
+            break;
+        count += n > 0 ? n : 0;
+    }
+    return -1;
+}
+
 void expect_no_leak(const char *options, void (*visit)(int port, int number))
 {
     enum { WARM_UP = 50, COUNT = 300 };

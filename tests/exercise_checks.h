@@ -36,6 +36,11 @@ bool receive_nothing(SOCKET peer, DWORD milliseconds, const char *hint, const ch
 /* How many milliseconds it takes until the server closes the connection; -1: longer than most. */
 double wait_for_end(SOCKET peer, int most);
 
+/* Receives until the server ends the connection. Returns how many bytes came, or -1 if it was
+ * reset, so that some may have been lost: under Wine that looks like an end, but the socket is no
+ * longer connected. For a peer that has not shut down. */
+long long count_to_end(SOCKET peer);
+
 /* Starts a server with the options. Many clients come and go: visit is called for each of them,
  * with a number from 1 on. What they do must leave nothing allocated or open afterwards. */
 void expect_no_leak(const char *options, void (*visit)(int port, int number));

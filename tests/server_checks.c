@@ -474,6 +474,14 @@ static void idle_costs_nothing(void)
     stop_server(&server);
 }
 
+static void counts_what_was_sent(void)
+{
+    if (kill_servers)
+        trouble(SKIPPED, "", "a server that is killed has no summary");
+    else
+        service_counts_sent(&(struct service){0});
+}
+
 /* Runs the program to its end. */
 static void expect_end(const char *arguments, DWORD expected_status, const char *expected_error)
 {
@@ -587,5 +595,7 @@ const struct check server_checks[] = {
     {.name = "wrong arguments: status 2, and the usage", .run = wrong_arguments},
     {.name = "port 0 and IPv6", .run = port_0_and_ipv6},
     {.name = "Ctrl+C with clients connected and data in flight", .run = stop_with_clients},
+    {.name = "Ctrl+C: the summary counts what was sent, and nothing more",
+     .run = counts_what_was_sent},
     {0},
 };

@@ -32,6 +32,10 @@ long long service_echoed_unread(const struct service *service);
 bool service_connect_stuck(int port, const struct service *service, long long echoed,
                            DWORD pause_ms, SOCKET *peers);
 
+/* A client whose echo is refused reads only after Ctrl+C: the summary must not have more bytes than
+ * come to it. */
+void service_counts_sent(const struct service *service);
+
 /* Clients that do not read until they have shut down: for some of them the system has just kept the
  * whole echo, and has no room for what comes after it. For a service that ends with something. */
 void service_ends_without_room(const struct service *service);
@@ -45,7 +49,8 @@ void service_resets(struct server *server, const struct service *service);
 /* 12 clients whose echo is refused reset their connections, three times: nothing may leak. */
 void service_lazy_resets(struct server *server, const struct service *service);
 
-/* The server sleeps before the first client, with silent ones, and after the last one. */
+/* The server sleeps before the first client, with silent ones, with one that does not read, and
+ * after the last one. */
 void service_sleeps(struct server *server, const struct service *service);
 
 /* 600 clients in a row, then 1,500 receives on one connection. */

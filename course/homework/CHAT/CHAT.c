@@ -376,17 +376,22 @@ static bool is_connected(SOCKET lazy)
     return send(lazy, "x", 1, 0) > 0 || WSAGetLastError() == WSAEWOULDBLOCK;
 }
 
-/* What the talker can send until a client that reads nothing is disconnected: what the system keeps
- * for that client, and its queue. */
-static size_t find_capacity(const SOCKET *talker_and_listener, SOCKET lazy)
+/* Goes on talking until a client that reads nothing is disconnected. Returns how much has been sent
+ * altogether. */
+static size_t talk_until_disconnected(const SOCKET *talker_and_listener, SOCKET lazy, size_t sent)
 {
-    size_t sent = 0;
-
     while (sent < SLOW_MOST && !in_trouble() && is_connected(lazy)) {
         talk_and_listen(talker_and_listener, sent, sent + SLOW_PIECE);
         sent += SLOW_PIECE;
     }
     return sent;
+}
+
+/* What the talker can send until a client that reads nothing is disconnected: what the system keeps
+ * for that client, and its queue. */
+static size_t find_capacity(const SOCKET *talker_and_listener, SOCKET lazy)
+{
+    return talk_until_disconnected(talker_and_listener, lazy, 0);
 }
 
 /* The client receives the lines from here to there, in their order. False: the server has ended the
@@ -475,6 +480,57 @@ static void chat_queues_sleep(void)
         }
     }
     close_chat(&server, peers, COUNT);
+}
+
+/* The system sends what it has taken even when the server has disconnected the client. */
+static void chat_counts_sent(void)
+{
+    enum { TALKER, LISTENER, LAZY };
+    struct server server;
+    struct summary summary = {0, 0, 0};
+    SOCKET peers[CHAT_PEERS];
+    if (!open_chat(&server, peers, CHAT_PEERS))
+        return;
+    use_small_buffers(peers[LAZY]);
+    talk_and_listen(peers, 0, SLOW_MOST);
+    long long heard = in_trouble() ? -1 : count_to_end(peers[LAZY]);
+    if (stop_and_keep(&server) && heard >= 0 && find_summary(&server.process, &summary) &&
+        summary.bytes > SLOW_MOST + heard)
+        trouble(FAILED, "which bytes are counted for a client whose queue is full?",
+                "one client has received %d bytes, and another one %lld, until it was "
+                "disconnected: expected at most their sum in the summary, found %lld",
+                SLOW_MOST, heard, summary.bytes);
+    end_program(&server.process, "after Ctrl+C");
+    end_peers(peers, CHAT_PEERS);
+}
+
+/* Four times some clients are disconnected because their queues are full. */
+static void chat_queues_leak_nothing(void)
+{
+    enum { TALKER, LISTENER, LAZY, LAZIES = 4, COUNT = LAZY + LAZIES, ROUNDS = 4 };
+    const unsigned long long most_memory = 1536 * 1024; /* half of the queues of 3 rounds */
+    struct measurement before = {0};
+    struct server server;
+    SOCKET peers[COUNT];
+    bool measured = true;
+    if (!open_chat(&server, peers, LAZY))
+        return;
+    for (int round = 1; round <= ROUNDS && !in_trouble(); round++) {
+        connect_peers(server.port, peers + LAZY, LAZIES);
+        for (int i = LAZY; i < COUNT; i++)
+            use_small_buffers(peers[i]);
+        Sleep(200); /* so that they are accepted */
+        size_t sent = 0;
+        for (int i = LAZY; i < COUNT && !in_trouble(); i++)
+            sent = talk_until_disconnected(peers, peers[i], sent);
+        end_peers(peers + LAZY, LAZIES);
+        if (round == 1)
+            measured = measure_at_rest(&server, &before);
+    }
+    expect_no_growth(&server, measured ? &before : NULL, most_memory,
+                     "what becomes of a queue when its client is disconnected?",
+                     "after 16 clients with full queues");
+    close_chat(&server, peers, LAZY);
 }
 
 /* ---- places ---------------------------------------------------------------------------------- */
@@ -951,6 +1007,9 @@ const struct check chat_checks[] = {
     {.name = "silence costs no CPU", .run = chat_sleeps},
     {.name = "lines in the queues of clients that do not read cost no CPU",
      .run = chat_queues_sleep},
+    {.name = "clients that are disconnected with full queues leak nothing",
+     .run = chat_queues_leak_nothing},
+    {.name = "the summary does not count what was only queued", .run = chat_counts_sent},
     {.name = "the summary has counted all clients and bytes", .run = chat_summary},
     {.name = "Ctrl+C while lines are on their way", .run = chat_stop},
     {.name = "busy talkers do not starve a quiet client, nor Ctrl+C", .run = chat_flood},

@@ -318,6 +318,11 @@ static void frame_stops(void)
     service_stops(&frame_service);
 }
 
+static void frame_counts_sent(void)
+{
+    service_counts_sent(&frame_service);
+}
+
 static const struct check frame_checks[] = {
     {.name = "each message comes back whole", .talk = frame_whole, .options = "--quiet"},
     {.name = "a message that is not complete waits",
@@ -359,6 +364,8 @@ static const struct check frame_checks[] = {
     {.name = "300 clients that leave in the middle of a message leak nothing",
      .run = frame_middles_leak_nothing},
     {.name = "Ctrl+C with clients of each kind", .run = frame_stops},
+    {.name = "Ctrl+C: the summary counts what was sent, and nothing more",
+     .run = frame_counts_sent},
     {0},
 };
 
