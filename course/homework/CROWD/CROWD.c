@@ -45,8 +45,8 @@ static void leave_crowd(int stay_each)
     }
 }
 
-/* Those that stay may all belong to one thread, if the threads take the clients in turn. Each second
- * time all leave, and what is left of the groups that have ended can be compared. */
+/* Those that stay may all belong to one thread, if the threads take the clients in turn. Each
+ * second time all leave, and what is left of the groups that have ended can be compared. */
 void crowd_changes(struct server *server)
 {
     static const int stay_each[] = {4, 0, 5, 0};

@@ -11,7 +11,7 @@ static bool be_told_goodbye(SOCKET peer, size_t echoed)
 
 static const struct service farewell_service = {.ends = be_told_goodbye};
 
-/* What a client sends may look like a farewell: it is an echo all the same, and is counted. */
+/* What a client sends may look like a farewell: it is an echo even so, and is counted. */
 static void look_like_a_farewell(void)
 {
     static const char farewell[] = "goodbye after 0 bytes\r\n";

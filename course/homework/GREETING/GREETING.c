@@ -43,7 +43,7 @@ static bool be_greeted(SOCKET peer)
 
 static const struct service greeting_service = {.opens = be_greeted};
 
-/* What a client sends may look like a greeting: it is an echo all the same, and is counted. */
+/* What a client sends may look like a greeting: it is an echo even so, and is counted. */
 static void look_like_a_greeting(void)
 {
     static const char greeting[] = "welcome, client 1\r\n";
