@@ -453,25 +453,9 @@ static void busy_clients_starve_no_other(struct server *server)
 
 /* ---- idle, errors, stop -------------------------------------------------------------------- */
 
-/* A client that sends nothing after a first word, and others that have shut down but do not
- * read. */
 static void idle_costs_nothing(void)
 {
-    const struct service echo = {0};
-    struct server server;
-    SOCKET stuck[STUCK_PEERS] = {INVALID_SOCKET, INVALID_SOCKET, INVALID_SOCKET};
-    /* A step that cannot stop yet has no summary. */
-    long long echoed = kill_servers ? 0 : service_echoed_unread(&echo);
-
-    if (in_trouble() || !start_server(&server, "--quiet"))
-        return;
-    SOCKET peer = connect_peer(server.port);
-    if (peer != INVALID_SOCKET && exchange(peer, pattern, 100, 100) &&
-        (echoed == 0 || service_connect_stuck(server.port, &echo, echoed, 0, stuck)))
-        expect_sleep(&server, 2000);
-    close_peer(peer);
-    end_peers(stuck, STUCK_PEERS);
-    stop_server(&server);
+    service_idle_costs_nothing(&(struct service){0});
 }
 
 static void counts_what_was_sent(void)

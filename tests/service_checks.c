@@ -456,6 +456,30 @@ void service_sleeps(struct server *server, const struct service *service)
         expect_sleep(server, SLEEP_MS);
 }
 
+/* When others have left in every way, in whose places they may be: a client that sends nothing after
+ * a first word, and some that have shut down but do not read. */
+void service_idle_costs_nothing(const struct service *service)
+{
+    enum { WAYS = 12 };
+    const size_t length = service_units(service, FIRST_LENGTH);
+    struct server server;
+    SOCKET stuck[STUCK_PEERS] = {INVALID_SOCKET, INVALID_SOCKET, INVALID_SOCKET};
+    /* A step that cannot stop yet has no summary. */
+    long long echoed = kill_servers ? 0 : service_echoed_unread(service);
+
+    if (in_trouble() || !start_server(&server, "--quiet"))
+        return;
+    for (int i = 0; i < WAYS && !in_trouble(); i++)
+        service_leave(server.port, service, i);
+    SOCKET peer = service_connect(server.port, service);
+    if (peer != INVALID_SOCKET && exchange(peer, service_bytes(service), length, length) &&
+        (echoed == 0 || service_connect_stuck(server.port, service, echoed, 0, stuck)))
+        expect_sleep(&server, 2000);
+    close_peer(peer);
+    end_peers(stuck, STUCK_PEERS);
+    stop_server(&server);
+}
+
 void service_leaks_nothing(const struct service *service)
 {
     enum { WARM_UP = 100, CLIENTS = 600, MESSAGES = 1500 };

@@ -5,13 +5,60 @@
 
 enum { CHAT_PEERS = 3, CHAT_LINE = 4096 };
 
-/* Starts a server and connects that many peers. None sends before all of them are accepted. */
+/* Receives lines until this one comes. Returns how many bytes have come, with it. */
+static int hear_until(SOCKET peer, const char *line)
+{
+    char heard[4096];
+    int length = 0;
+    const int end = (int)strlen(line);
+
+    while (!in_trouble() &&
+           (length < end || memcmp(heard + length - end, line, (size_t)end) != 0)) {
+        int n = SOCKET_ERROR;
+        if (length < (int)sizeof heard && wait_for_socket(peer, READABLE, (DWORD)patience_ms) != 0)
+            n = recv(peer, heard + length, (int)sizeof heard - length, 0);
+        if (n <= 0)
+            trouble(TIMED_OUT, "who gets the lines of a client?",
+                    "expected a line of another client, found none, or the end of the connection");
+        length += n > 0 ? n : 0;
+    }
+    return length;
+}
+
+int gather_chat(const SOCKET *peers, int count)
+{
+    static const char question[] = "who is here?\n", answer[] = "all are here\n";
+    int heard = 0;
+
+    for (int i = 1; i < count && !in_trouble(); i++) {
+        for (double end = now_ms() + patience_ms;
+             wait_for_socket(peers[i], READABLE, 50) == 0 && now_ms() < end && !in_trouble();)
+            send_text(peers[0], question);
+    }
+    if (!in_trouble())
+        send_text(peers[0], answer);
+    for (int i = 1; i < count && !in_trouble(); i++)
+        heard += hear_until(peers[i], answer);
+    return heard;
+}
+
+/* Starts a server and connects that many peers, some of which may have to wait for a place. */
+static bool open_full_chat(struct server *server, SOCKET *peers, int count)
+{
+    if (!start_server(server, "--quiet"))
+        return false;
+    connect_peers(server->port, peers, count);
+    Sleep(200); /* so that they are accepted */
+    return true;
+}
+
+/* The same, and each of them is accepted: it gets what the others send. */
 static bool open_chat(struct server *server, SOCKET *peers, int count)
 {
     if (!start_server(server, "--quiet"))
         return false;
     connect_peers(server->port, peers, count);
-    Sleep(200); /* so that each of them is accepted, and gets what the others send */
+    gather_chat(peers, count);
     return true;
 }
 
@@ -183,7 +230,7 @@ static void chat_lazy(void)
         lines[i] = (unsigned char)(i % LINE == LINE - 1 ? '\n' : 'a' + i % 26);
     if (!in_trouble())
         setsockopt(peers[LAZY], SOL_SOCKET, SO_RCVBUF, (const char *)&little, sizeof little);
-    bool measured = measure_server(&server, &before);
+    bool measured = measure_at_rest(&server, &before);
     for (int i = 0; i < ROUNDS && !in_trouble(); i++) {
         if (send_all(peers[TALKER], lines, (size_t)LINES * LINE))
             receive_exactly(peers[LISTENER], lines, (size_t)LINES * LINE);
@@ -394,6 +441,15 @@ static size_t find_capacity(const SOCKET *talker_and_listener, SOCKET lazy)
     return talk_until_disconnected(talker_and_listener, lazy, 0);
 }
 
+/* Waits until bytes have come (positive) or the connection has ended (0 or negative). */
+static int peek(SOCKET slow)
+{
+    char byte;
+
+    wait_for_socket(slow, READABLE, (DWORD)patience_ms);
+    return recv(slow, &byte, 1, MSG_PEEK);
+}
+
 /* The client receives the lines from here to there, in their order. False: the server has ended the
  * connection before, or there is trouble. */
 static bool hear_lines(SOCKET slow, size_t from, size_t to)
@@ -412,6 +468,35 @@ static bool hear_lines(SOCKET slow, size_t from, size_t to)
         if (n > 0 && !receive_exactly(slow, numbered_lines() + from, (size_t)n))
             return false;
         from += n > 0 ? (size_t)n : 0;
+    }
+    return true;
+}
+
+enum { SHORT_LINES = 100 };
+
+/* One after the other: no receive of the server brings many of them. */
+static void say_short_lines(const SOCKET *talker_and_listener)
+{
+    for (int i = 0; i < SHORT_LINES && !in_trouble(); i++) {
+        if (send_text(talker_and_listener[0], "s\n"))
+            receive_text(talker_and_listener[1], "s\n");
+    }
+}
+
+/* The first send after the end still succeeds. */
+static bool is_still_connected(SOCKET slow)
+{
+    if (!is_connected(slow))
+        return false;
+    Sleep(20);
+    return is_connected(slow);
+}
+
+static bool hear_short_lines(SOCKET slow)
+{
+    for (int i = 0; i < SHORT_LINES; i++) {
+        if (peek(slow) <= 0 || !receive_text(slow, "s\n"))
+            return false;
     }
     return true;
 }
@@ -437,9 +522,19 @@ static void chat_slow(void)
         setsockopt(peers[SLOW], SOL_SOCKET, SO_RCVBUF, (const char *)&size, sizeof size);
         Sleep(200); /* so that it is accepted */
         talk_and_listen(peers, 0, sent);
+        Sleep(500); /* if its queue was full, it is disconnected now */
+        if (!in_trouble() && is_still_connected(peers[SLOW])) {
+            say_short_lines(peers);
+            if (!in_trouble() && !is_still_connected(peers[SLOW]))
+                trouble(FAILED, "what is the limit of a queue: bytes, or something else?",
+                        "a client had lines in its queue, and was connected: expected it to stay "
+                        "connected when %d lines of 2 bytes came, found it disconnected",
+                        SHORT_LINES);
+        }
         heard = !in_trouble() && hear_lines(peers[SLOW], 0, SOME);
         talk_and_listen(peers, sent, sent + MORE);
-        heard = heard && hear_lines(peers[SLOW], SOME, sent + MORE);
+        heard = heard && hear_lines(peers[SLOW], SOME, sent) && hear_short_lines(peers[SLOW]) &&
+                hear_lines(peers[SLOW], sent, sent + MORE);
         close_peer(peers[SLOW]);
     }
     if (!heard && !in_trouble())
@@ -489,17 +584,19 @@ static void chat_counts_sent(void)
     struct server server;
     struct summary summary = {0, 0, 0};
     SOCKET peers[CHAT_PEERS];
-    if (!open_chat(&server, peers, CHAT_PEERS))
+    if (!start_server(&server, "--quiet"))
         return;
+    connect_peers(server.port, peers, CHAT_PEERS);
+    const int first = gather_chat(peers, CHAT_PEERS);
     use_small_buffers(peers[LAZY]);
     talk_and_listen(peers, 0, SLOW_MOST);
     long long heard = in_trouble() ? -1 : count_to_end(peers[LAZY]);
     if (stop_and_keep(&server) && heard >= 0 && find_summary(&server.process, &summary) &&
-        summary.bytes > SLOW_MOST + heard)
+        summary.bytes > first + SLOW_MOST + heard)
         trouble(FAILED, "which bytes are counted for a client whose queue is full?",
                 "one client has received %d bytes, and another one %lld, until it was "
                 "disconnected: expected at most their sum in the summary, found %lld",
-                SLOW_MOST, heard, summary.bytes);
+                first + SLOW_MOST, heard, summary.bytes);
     end_program(&server.process, "after Ctrl+C");
     end_peers(peers, CHAT_PEERS);
 }
@@ -543,7 +640,7 @@ static void chat_places(void)
     static SOCKET peers[COUNT];
     static char line[CHAT_LINE + 2];
     struct server server;
-    if (!open_chat(&server, peers, COUNT))
+    if (!open_full_chat(&server, peers, COUNT))
         return;
     memset(line, 'x', sizeof line - 1);
     for (int i = 1; i <= LEAVING && !in_trouble(); i++) {
@@ -626,7 +723,7 @@ static void chat_place_of_lazy(void)
     const int little = 4096;
     struct server server;
     bool let_in = false;
-    if (!open_chat(&server, peers, COUNT))
+    if (!open_full_chat(&server, peers, COUNT))
         return;
     for (int i = 0; i < LINES * LINE; i++)
         lines[i] = (unsigned char)(i % LINE == LINE - 1 ? '\n' : 'a' + i % 26);
@@ -675,7 +772,7 @@ static void chat_many_lines(void)
         lines[i] = (unsigned char)(i % 128 == 127 ? '\n' : 'a' + i % 26);
     for (int i = 0; i < ROUNDS && !in_trouble(); i++) {
         if (i == WARM_UP)
-            measured = measure_server(&server, &before);
+            measured = measure_at_rest(&server, &before);
         if (send_all(peers[i % 2], lines, LENGTH))
             receive_exactly(peers[1 - i % 2], lines, LENGTH);
     }
@@ -689,15 +786,17 @@ static void chat_summary(void)
 {
     struct server server;
     SOCKET peers[CHAT_PEERS];
-    if (!open_chat(&server, peers, CHAT_PEERS))
+    if (!start_server(&server, "--quiet"))
         return;
+    connect_peers(server.port, peers, CHAT_PEERS);
+    int heard = gather_chat(peers, CHAT_PEERS);
     for (int i = 0; i < 10 && !in_trouble(); i++) {
         if (send_text(peers[i % 3], "0123456789\n") &&
             receive_text(peers[(i + 1) % 3], "0123456789\n"))
             receive_text(peers[(i + 2) % 3], "0123456789\n");
     }
     send_text(peers[0], "half a line");
-    stop_and_count(&server, CHAT_PEERS, 10 * 2 * 11);
+    stop_and_count(&server, CHAT_PEERS, heard + 10 * 2 * 11);
     end_peers(peers, CHAT_PEERS);
 }
 
@@ -710,7 +809,7 @@ static void chat_leaving(void)
     if (!start_server(&server, "--quiet"))
         return;
     connect_peers(server.port, peers, 2);
-    Sleep(200);
+    gather_chat(peers, 2);
     for (int i = 0; i < OTHERS && !in_trouble(); i++) {
         SOCKET guest = connect_peer(server.port);
         if (guest == INVALID_SOCKET)
@@ -772,7 +871,7 @@ static void chat_alone(void)
         lines[i] = (unsigned char)visit_line[i % (int)(sizeof visit_line - 1)];
     for (int i = 0; i < ROUNDS && !in_trouble(); i++) {
         if (i == WARM_UP)
-            measured = measure_server(&server, &before);
+            measured = measure_at_rest(&server, &before);
         send_all(peers[0], lines, LENGTH);
     }
     if (!in_trouble())
@@ -866,7 +965,7 @@ static void chat_stop(void)
     static SOCKET peers[COUNT];
     static char line[CHAT_LINE];
     struct server server;
-    if (!open_chat(&server, peers, COUNT))
+    if (!open_full_chat(&server, peers, COUNT))
         return;
     memset(line, 'x', sizeof line - 1);
     line[sizeof line - 2] = '\n';
@@ -962,7 +1061,7 @@ static void chat_flood(void)
     enum { TALKER, FIRST, COUNT = 9, NEWCOMERS = 3 };
     struct server server;
     SOCKET peers[COUNT];
-    if (!open_chat(&server, peers, COUNT))
+    if (!open_full_chat(&server, peers, COUNT))
         return;
     struct flood flood = {peers[TALKER], 0};
     HANDLE thread = in_trouble() ? NULL : CreateThread(NULL, 0, send_flood, &flood, 0, NULL);

@@ -6,4 +6,8 @@
 
 extern const struct check chat_checks[];
 
+/* Waits until all of these peers are accepted: each one hears the first one. Returns how many bytes
+ * they have heard altogether. */
+int gather_chat(const SOCKET *peers, int count);
+
 #endif

@@ -45,26 +45,37 @@ static void leave_crowd(int stay_each)
     }
 }
 
-/* Those that stay may all belong to one thread, if the threads take the clients in turn. Each
- * second time all leave, and what is left of the groups that have ended can be compared. */
-void crowd_changes(struct server *server)
+/* Rounds in which clients come, and all but each stay_each-th one leave, or all (0). What the server
+ * needs after the first round must be enough after the last one. */
+static void change_crowd(struct server *server, const int *stay_each, int rounds,
+                         const char *after_what)
 {
-    static const int stay_each[] = {4, 0, 5, 0};
-    enum { WARM_UP = 2, ROUNDS = 12, MOST_MEMORY = 16 * 1024 * 1024 };
+    enum { MOST_MEMORY = 16 * 1024 * 1024 };
     struct measurement before = {0};
     bool measured = true;
 
-    empty_crowd();
-    for (int round = 1; round <= (verified ? ROUNDS / 2 : ROUNDS) && !in_trouble(); round++) {
+    for (int round = 0; round < rounds && !in_trouble(); round++) {
         fill_crowd(server->port, 1000);
-        leave_crowd(stay_each[(round - 1) % 4]);
-        if (round == WARM_UP)
+        leave_crowd(stay_each[round]);
+        if (round == 0)
             measured = measure_at_rest(server, &before);
     }
     expect_no_growth(server, measured ? &before : NULL, MOST_MEMORY,
                      "is the place of a client that has left used again, and what is closed when a "
                      "client leaves, or when a group ends?",
-                     "after 2,400 clients");
+                     after_what);
+}
+
+/* Those that stay may all belong to one thread, if the threads take the clients in turn; and each
+ * group may keep some of them, with places for others. Then groups end, again and again. */
+void crowd_changes(struct server *server)
+{
+    static const int most[] = {4, 4, 4, 4}, all[] = {0, 5, 0, 5, 0, 0, 0, 0};
+
+    empty_crowd();
+    change_crowd(server, most, verified ? 2 : 4, "after four times 150 clients beside 50 others");
+    leave_crowd(0);
+    change_crowd(server, all, verified ? 3 : 8, "after 1,600 clients");
     leave_crowd(0);
 }
 

@@ -261,5 +261,5 @@ const struct exercise DUPLEX = {
     .options = "",
     .checks = duplex_checks,
     .reused = {"12 resets", "storm of 200", "mixed storm", "do not starve a quiet one",
-               "wrong arguments"},
+               "idle costs", "wrong arguments"},
 };

@@ -144,6 +144,11 @@ static void farewell_counts_sent(void)
     service_counts_sent(&farewell_service);
 }
 
+static void farewell_idle_costs_nothing(void)
+{
+    service_idle_costs_nothing(&farewell_service);
+}
+
 /* Neither a client that has exchanged bytes nor a new one has shut down when Ctrl+C comes. */
 static void farewell_not_at_the_stop(void)
 {
@@ -201,6 +206,8 @@ static const struct check farewell_checks[] = {
     {.name = "the server sleeps, with clients and without",
      .talk = farewell_sleeps,
      .options = "--quiet"},
+    {.name = "clients that have shut down and do not read cost no CPU",
+     .run = farewell_idle_costs_nothing},
     {.name = "600 clients and 1,500 messages leak nothing", .run = farewell_leaks_nothing},
     {.name = "Ctrl+C with clients of each kind", .run = farewell_stops},
     {.name = "Ctrl+C: the summary counts what was sent, and nothing more",

@@ -323,6 +323,11 @@ static void frame_counts_sent(void)
     service_counts_sent(&frame_service);
 }
 
+static void frame_idle_costs_nothing(void)
+{
+    service_idle_costs_nothing(&frame_service);
+}
+
 static const struct check frame_checks[] = {
     {.name = "each message comes back whole", .talk = frame_whole, .options = "--quiet"},
     {.name = "a message that is not complete waits",
@@ -360,6 +365,8 @@ static const struct check frame_checks[] = {
     {.name = "the server sleeps, with clients and without",
      .talk = frame_sleeps,
      .options = "--quiet"},
+    {.name = "clients that have shut down and do not read cost no CPU",
+     .run = frame_idle_costs_nothing},
     {.name = "600 clients and 1,500 messages leak nothing", .run = frame_leaks_nothing},
     {.name = "300 clients that leave in the middle of a message leak nothing",
      .run = frame_middles_leak_nothing},

@@ -214,6 +214,11 @@ static void greeting_counts_sent(void)
     service_counts_sent(&greeting_service);
 }
 
+static void greeting_idle_costs_nothing(void)
+{
+    service_idle_costs_nothing(&greeting_service);
+}
+
 static const struct check greeting_checks[] = {
     {.name = "each client is greeted, with its number",
      .talk = greeting_first,
@@ -253,6 +258,8 @@ static const struct check greeting_checks[] = {
     {.name = "the server sleeps, with clients and without",
      .talk = greeting_sleeps,
      .options = "--quiet"},
+    {.name = "clients that have shut down and do not read cost no CPU",
+     .run = greeting_idle_costs_nothing},
     {.name = "600 clients and 1,500 messages leak nothing", .run = greeting_leaks_nothing},
     {.name = "Ctrl+C with clients of each kind", .run = greeting_stops},
     {.name = "Ctrl+C: the summary counts what was sent, and nothing more",

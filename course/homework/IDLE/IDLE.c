@@ -124,6 +124,34 @@ static void idle_beside_busy(struct server *server)
     close_peer(busy);
 }
 
+/* They say a word at different times after they have come: each has 2 s from its word on. */
+static void idle_speaks_later(struct server *server)
+{
+    enum { COUNT = 5, APART_MS = 330 };
+    SOCKET peers[COUNT];
+    double heard[COUNT];
+    bool ended[COUNT] = {false};
+    int ends = 0;
+    double begun = now_ms();
+    connect_peers(server->port, peers, COUNT);
+    for (int i = 0; i < COUNT && !in_trouble(); i++) {
+        while (now_ms() - begun < (i + 1) * APART_MS)
+            Sleep(5);
+        exchange(peers[i], pattern, 10, 10);
+        heard[i] = now_ms();
+    }
+    while (!in_trouble() && ends < COUNT) {
+        for (int i = 0; i < COUNT && !in_trouble(); i++) {
+            if (ended[i])
+                continue;
+            ended[i] = wait_for_end(peers[i], 5) >= 0;
+            ends += ended[i];
+            judge_end(ended[i], now_ms() - heard[i], "a client that says a word and falls silent");
+        }
+    }
+    end_peers(peers, COUNT);
+}
+
 /* Sends until nothing more is taken. Returns the bytes. */
 static size_t fill(SOCKET peer)
 {
@@ -538,6 +566,9 @@ const struct check idle_checks[] = {
     {.name = "a client that falls silent is disconnected, one that sends now and then stays",
      .talk = idle_after_a_word,
      .options = ""},
+    {.name = "the time begins again with a word, whenever it is said",
+     .talk = idle_speaks_later,
+     .options = "--quiet"},
     {.name = "a silent client is disconnected although another is busy",
      .talk = idle_beside_busy,
      .options = "--quiet"},

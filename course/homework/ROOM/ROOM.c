@@ -121,7 +121,7 @@ static bool start_room(struct server *server, SOCKET *peers, int count)
     if (!start_server(server, "--quiet"))
         return false;
     connect_peers(server->port, peers, count);
-    Sleep(200); /* so that each of them is accepted, and gets what the others send */
+    gather_chat(peers, count);
     return true;
 }
 
