@@ -456,8 +456,8 @@ void service_sleeps(struct server *server, const struct service *service)
         expect_sleep(server, SLEEP_MS);
 }
 
-/* When others have left in every way, in whose places they may be: a client that sends nothing after
- * a first word, and some that have shut down but do not read. */
+/* When others have left in every way, in whose places they may be: a client that sends nothing
+ * after a first word, and some that have shut down but do not read. */
 void service_idle_costs_nothing(const struct service *service)
 {
     enum { WAYS = 12 };

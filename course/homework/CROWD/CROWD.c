@@ -45,8 +45,8 @@ static void leave_crowd(int stay_each)
     }
 }
 
-/* Rounds in which clients come, and all but each stay_each-th one leave, or all (0). What the server
- * needs after the first round must be enough after the last one. */
+/* Rounds in which clients come, and all but each stay_each-th one leave, or all (0). What the
+ * server needs after the first round must be enough after the last one. */
 static void change_crowd(struct server *server, const int *stay_each, int rounds,
                          const char *after_what)
 {
