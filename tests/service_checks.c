@@ -464,12 +464,12 @@ void service_idle_costs_nothing(const struct service *service)
     const size_t length = service_units(service, FIRST_LENGTH);
     struct server server;
     SOCKET stuck[STUCK_PEERS] = {INVALID_SOCKET, INVALID_SOCKET, INVALID_SOCKET};
-    /* A step that cannot stop yet has no summary. */
+    /* A step that cannot stop yet has no summary, and may not know resets. */
     long long echoed = kill_servers ? 0 : service_echoed_unread(service);
 
     if (in_trouble() || !start_server(&server, "--quiet"))
         return;
-    for (int i = 0; i < WAYS && !in_trouble(); i++)
+    for (int i = 0; i < WAYS && !kill_servers && !in_trouble(); i++)
         service_leave(server.port, service, i);
     SOCKET peer = service_connect(server.port, service);
     if (peer != INVALID_SOCKET && exchange(peer, service_bytes(service), length, length) &&
