@@ -57,6 +57,7 @@ static void change_crowd(struct server *server, const int *stay_each, int rounds
     for (int round = 0; round < rounds && !in_trouble(); round++) {
         fill_crowd(server->port, 1000);
         leave_crowd(stay_each[round]);
+        Sleep(200); /* until the groups have ended */
         if (round == 0)
             measured = measure_at_rest(server, &before);
     }
