@@ -520,7 +520,7 @@ static void chat_slow(void)
         size_t sent = capacity > less + SOME ? capacity - less : SOME;
         peers[SLOW] = connect_peer(server.port);
         setsockopt(peers[SLOW], SOL_SOCKET, SO_RCVBUF, (const char *)&size, sizeof size);
-        Sleep(200); /* so that it is accepted */
+        gather_chat((const SOCKET[]){peers[TALKER], peers[LISTENER], peers[SLOW]}, 3);
         talk_and_listen(peers, 0, sent);
         Sleep(500); /* if its queue was full, it is disconnected now */
         if (!in_trouble() && is_still_connected(peers[SLOW])) {
@@ -552,7 +552,7 @@ static void chat_slow(void)
 static void chat_queues_sleep(void)
 {
     enum { TALKER, LISTENER, LAZY, COUNT, STEP = 4 * SLOW_PIECE, AHEAD = 512 * 1024 };
-    enum { MOST_AHEAD = 4 * AHEAD, SLEEP_MS = 150 };
+    enum { MOST_AHEAD = 16 * AHEAD, SLEEP_MS = 150 };
     struct server server;
     SOCKET peers[COUNT];
     bool watched = false;
@@ -560,12 +560,12 @@ static void chat_queues_sleep(void)
         return;
     use_small_buffers(peers[LAZY]);
     size_t capacity = in_trouble() ? 0 : find_capacity(peers, peers[LAZY]);
-    for (size_t ahead = AHEAD; ahead <= MOST_AHEAD && !watched && !in_trouble(); ahead *= 2) {
+    for (size_t ahead = AHEAD; ahead <= MOST_AHEAD && !watched && !in_trouble(); ahead *= 4) {
         size_t sent = capacity > ahead ? capacity - ahead : 0;
         close_peer(peers[LAZY]);
         peers[LAZY] = connect_peer(server.port);
         use_small_buffers(peers[LAZY]);
-        Sleep(200); /* so that it is accepted */
+        gather_chat(peers, COUNT);
         talk_and_listen(peers, 0, sent);
         while (sent + STEP <= SLOW_MOST && !in_trouble() && is_connected(peers[LAZY])) {
             expect_sleep(&server, SLEEP_MS);
@@ -616,7 +616,7 @@ static void chat_queues_leak_nothing(void)
         connect_peers(server.port, peers + LAZY, LAZIES);
         for (int i = LAZY; i < COUNT; i++)
             use_small_buffers(peers[i]);
-        Sleep(200); /* so that they are accepted */
+        gather_chat(peers, COUNT);
         size_t sent = 0;
         for (int i = LAZY; i < COUNT && !in_trouble(); i++)
             sent = talk_until_disconnected(peers, peers[i], sent);
