@@ -14,10 +14,10 @@ static int hear_until(SOCKET peer, const char *line)
 
     while (!in_trouble() &&
            (length < end || memcmp(heard + length - end, line, (size_t)end) != 0)) {
-        int n = SOCKET_ERROR;
+        int n = 0;
         if (length < (int)sizeof heard && wait_for_socket(peer, READABLE, (DWORD)patience_ms) != 0)
             n = recv(peer, heard + length, (int)sizeof heard - length, 0);
-        if (n <= 0)
+        if (n == 0 || (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK))
             trouble(TIMED_OUT, "who gets the lines of a client?",
                     "expected a line of another client, found none, or the end of the connection");
         length += n > 0 ? n : 0;
@@ -423,8 +423,8 @@ static bool is_connected(SOCKET lazy)
     return send(lazy, "x", 1, 0) > 0 || WSAGetLastError() == WSAEWOULDBLOCK;
 }
 
-/* Goes on talking until a client that reads nothing is disconnected. Returns how much has been sent
- * altogether. */
+/* Goes on talking until a client that reads nothing is disconnected: the system keeps some of it,
+ * and the rest fills its queue. Returns how much has been sent altogether. */
 static size_t talk_until_disconnected(const SOCKET *talker_and_listener, SOCKET lazy, size_t sent)
 {
     while (sent < SLOW_MOST && !in_trouble() && is_connected(lazy)) {
@@ -432,13 +432,6 @@ static size_t talk_until_disconnected(const SOCKET *talker_and_listener, SOCKET 
         sent += SLOW_PIECE;
     }
     return sent;
-}
-
-/* What the talker can send until a client that reads nothing is disconnected: what the system keeps
- * for that client, and its queue. */
-static size_t find_capacity(const SOCKET *talker_and_listener, SOCKET lazy)
-{
-    return talk_until_disconnected(talker_and_listener, lazy, 0);
 }
 
 /* Waits until bytes have come (positive) or the connection has ended (0 or negative). */
@@ -515,7 +508,7 @@ static void chat_slow(void)
     if (!open_chat(&server, peers, LAZY + 1))
         return;
     setsockopt(peers[LAZY], SOL_SOCKET, SO_RCVBUF, (const char *)&size, sizeof size);
-    size_t capacity = in_trouble() ? 0 : find_capacity(peers, peers[LAZY]);
+    size_t capacity = in_trouble() ? 0 : talk_until_disconnected(peers, peers[LAZY], 0);
     for (size_t less = LESS; less <= MOST_LESS && !heard && !in_trouble(); less *= 2) {
         size_t sent = capacity > less + SOME ? capacity - less : SOME;
         peers[SLOW] = connect_peer(server.port);
@@ -559,7 +552,7 @@ static void chat_queues_sleep(void)
     if (!open_chat(&server, peers, COUNT))
         return;
     use_small_buffers(peers[LAZY]);
-    size_t capacity = in_trouble() ? 0 : find_capacity(peers, peers[LAZY]);
+    size_t capacity = in_trouble() ? 0 : talk_until_disconnected(peers, peers[LAZY], 0);
     for (size_t ahead = AHEAD; ahead <= MOST_AHEAD && !watched && !in_trouble(); ahead *= 4) {
         size_t sent = capacity > ahead ? capacity - ahead : 0;
         close_peer(peers[LAZY]);
@@ -567,7 +560,7 @@ static void chat_queues_sleep(void)
         use_small_buffers(peers[LAZY]);
         gather_chat(peers, COUNT);
         talk_and_listen(peers, 0, sent);
-        while (sent + STEP <= SLOW_MOST && !in_trouble() && is_connected(peers[LAZY])) {
+        while (sent + STEP <= SLOW_MOST && !in_trouble() && is_still_connected(peers[LAZY])) {
             expect_sleep(&server, SLEEP_MS);
             talk_and_listen(peers, sent, sent + STEP);
             sent += STEP;

@@ -69,7 +69,7 @@ static void change_crowd(struct server *server, const int *stay_each, int rounds
 
 /* Those that stay may all belong to one thread, if the threads take the clients in turn; and each
  * group may keep some of them, with places for others. Then groups end, again and again. */
-void crowd_changes(struct server *server)
+static void crowd_changes(struct server *server)
 {
     static const int most[] = {4, 4, 4, 4}, all[] = {0, 5, 0, 5, 0, 0, 0, 0};
 
@@ -81,7 +81,7 @@ void crowd_changes(struct server *server)
 }
 
 /* Most of the clients that are counted have left before the end, and whole groups with them. */
-void crowd_summary(struct server *server)
+static void crowd_summary(struct server *server)
 {
     enum { LENGTH = 5000 };
     int clients = 0;
@@ -101,10 +101,23 @@ void crowd_summary(struct server *server)
 }
 
 /* If there is a limit, clients beyond it wait, and are served when others leave. */
-void crowd_beyond_the_limit(struct server *server)
+static void crowd_beyond_the_limit(struct server *server)
 {
     service_full(server, &(struct service){0}, NULL, CROWD_SIZE);
 }
+
+const struct check crowd_checks[] = {
+    {.name = "most leave and others come, again and again",
+     .talk = crowd_changes,
+     .options = "--quiet"},
+    {.name = "clients beyond the limit are served when others leave",
+     .talk = crowd_beyond_the_limit,
+     .options = "--quiet"},
+    {.name = "the summary has counted the clients and bytes of all threads",
+     .talk = crowd_summary,
+     .options = "--quiet"},
+    {0},
+};
 
 static void crowd_at_once(struct server *server)
 {
@@ -168,15 +181,9 @@ static void crowd_stop(void)
     end_peers(crowd, CROWD_SIZE);
 }
 
-const struct check crowd_checks[] = {
+static const struct check own_checks[] = {
     {.name = "200 clients at the same time", .talk = crowd_at_once, .options = "--quiet"},
     {.name = "two clients come at the same moment, 400 times", .talk = crowd_of_two, .options = ""},
-    {.name = "most leave and others come, again and again",
-     .talk = crowd_changes,
-     .options = "--quiet"},
-    {.name = "clients beyond the limit are served when others leave",
-     .talk = crowd_beyond_the_limit,
-     .options = "--quiet"},
     {.name = "ten of 200 clients do not read, the others are served",
      .talk = crowd_lazy,
      .options = "--quiet"},
@@ -184,9 +191,6 @@ const struct check crowd_checks[] = {
      .talk = crowd_sleeps,
      .options = "--quiet"},
     {.name = "Ctrl+C with 200 clients connected", .run = crowd_stop},
-    {.name = "the summary has counted the clients and bytes of all threads",
-     .talk = crowd_summary,
-     .options = "--quiet"},
     {.name = "many receives leak nothing", .talk = receives_leak_nothing, .options = "--quiet"},
     {.name = "300 clients leak nothing", .run = echo_leaks_nothing},
     {0},
@@ -195,7 +199,8 @@ const struct check crowd_checks[] = {
 const struct exercise CROWD = {
     .name = "CROWD",
     .options = "",
-    .checks = crowd_checks,
+    .checks = own_checks,
+    .more = crowd_checks,
     .reused = {"half-close", "bytes and end together", "50 resets", "400 immediate resets",
                "12 resets", "never reads", "reads late", "storm of 200", "mixed storm",
                "do not starve a quiet one", "Ctrl+C"},

@@ -82,15 +82,6 @@ static void waiters_leak_nothing(void)
 static const struct check waiters_checks[] = {
     {.name = "200 clients at the same time; the summary counts what they sent",
      .run = waiters_count},
-    {.name = "most leave and others come, again and again",
-     .talk = crowd_changes,
-     .options = "--quiet"},
-    {.name = "clients beyond the limit are served when others leave",
-     .talk = crowd_beyond_the_limit,
-     .options = "--quiet"},
-    {.name = "the summary has counted the clients and bytes of all threads",
-     .talk = crowd_summary,
-     .options = "--quiet"},
     {.name = "8 clients at the same time, with small and large pieces", .run = waiters_load},
     {.name = "bytes and shutdown together: everything comes back",
      .talk = waiters_half_close,
@@ -111,6 +102,7 @@ const struct exercise WAITERS = {
     .name = "WAITERS",
     .options = "",
     .checks = waiters_checks,
+    .more = crowd_checks,
     .reused = {"400 immediate resets", "12 resets", "as many clients", "storm of 200",
                "mixed storm", "do not starve a quiet one", "Ctrl+C", "wrong arguments"},
 };
