@@ -90,8 +90,9 @@ static void crowd_summary(struct server *server)
     for (int round = 0; round < 2; round++) {
         clients += fill_crowd(server->port, LENGTH); /* the groups count at the same time */
         for (int i = round; i < CROWD_SIZE && !in_trouble(); i++) {
-            if (shutdown(crowd[i], SD_SEND) == 0 && receive_end(crowd[i]))
-                closesocket(crowd[i]);
+            shutdown(crowd[i], SD_SEND);
+            receive_end(crowd[i]);
+            closesocket(crowd[i]);
             crowd[i] = INVALID_SOCKET;
         }
         Sleep(200); /* until the groups have ended */
