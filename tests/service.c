@@ -36,6 +36,20 @@ size_t service_visit(int port, const struct service *service, size_t length, siz
     return good ? whole : 0;
 }
 
+double service_shortest_visit(int port, const struct service *service, double enough_ms)
+{
+    enum { TRIES = 3, LENGTH = 65536 };
+    double shortest = 0;
+
+    for (int i = 0; i < TRIES && (i == 0 || shortest > enough_ms) && !in_trouble(); i++) {
+        double begun = now_ms();
+        service_visit(port, service, LENGTH, LENGTH);
+        double time = now_ms() - begun;
+        shortest = i == 0 || time < shortest ? time : shortest;
+    }
+    return shortest;
+}
+
 size_t service_fill(SOCKET peer, const unsigned char *bytes, size_t most)
 {
     size_t sent = 0;

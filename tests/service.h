@@ -39,6 +39,10 @@ bool service_receive_end(SOCKET peer, const struct service *service, size_t echo
  * end, closes. Returns how many bytes came back, or 0 after noting trouble. */
 size_t service_visit(int port, const struct service *service, size_t length, size_t piece);
 
+/* How many milliseconds a visit with 64 KiB takes. On a busy machine it may take long now and then:
+ * the shortest of at most three, and no other one when one has taken at most enough_ms. */
+double service_shortest_visit(int port, const struct service *service, double enough_ms);
+
 /* Sends until nothing is taken for a while, at most this many bytes. Returns how many. */
 size_t service_fill(SOCKET peer, const unsigned char *bytes, size_t most);
 

@@ -120,10 +120,8 @@ void service_reads_late(struct server *server, const struct service *service)
     if (lazy == INVALID_SOCKET)
         return;
     size_t sent = service_fill(lazy, bytes, SERVICE_SIZE - service->unit);
-    double begun = now_ms();
-    if (!in_trouble())
-        service_visit(server->port, service, 65536, 65536);
-    bool waited = now_ms() - begun > MOST_WAIT_MS && !verified;
+    bool waited =
+        service_shortest_visit(server->port, service, MOST_WAIT_MS) > MOST_WAIT_MS && !verified;
     if (!in_trouble()) /* the other one's bytes do not get into what the first one still gets */
         service_visit(server->port, service, 1024 * 1024, 256 * 1024);
     if (waited)
