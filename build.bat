@@ -946,7 +946,7 @@ if exist build\tests\exercises.txt set /p opt_was=<build\tests\exercises.txt
 if not " %opt_was%"=="%opt_exercises%" call :write_list
 set "opt_others="
 for %%f in (tests\*.c) do if /i not "%%~nf"=="check" call :add_other tests\%%~nf.c
-for %%e in (%opt_exercises%) do call :add_other course\homework\%%e\%%e.c
+for %%e in (%opt_exercises%) do for %%f in (course\homework\%%e\*.c) do call :add_other course\homework\%%e\%%~nxf
 call :make_tool tests check process exercise_page utf8
 exit /b %errorlevel%
 

@@ -15,6 +15,12 @@ void fill_pattern(void)
     }
 }
 
+unsigned draw(unsigned *drawn, unsigned limit)
+{
+    *drawn = *drawn * 1664525u + 1013904223u;
+    return (*drawn >> 8) % limit;
+}
+
 void close_peer(SOCKET peer)
 {
     if (peer != INVALID_SOCKET)

@@ -12,6 +12,9 @@ enum { PATTERN_SIZE = 16 * 1024 * 1024 };
 extern unsigned char pattern[PATTERN_SIZE];
 void fill_pattern(void);
 
+/* Draws a number below the limit, and changes *drawn: from the same start the same row comes. */
+unsigned draw(unsigned *drawn, unsigned limit);
+
 /* ---- one peer ------------------------------------------------------------------------------ */
 
 /* A connected socket, or INVALID_SOCKET after noting trouble. The caller closes it. */

@@ -443,6 +443,16 @@ static void mixed_storm(struct server *server)
             after.memory >> 10);
 }
 
+/* ---- anything in any order ------------------------------------------------------------------ */
+
+static void any_order(void)
+{
+    if (kill_servers)
+        trouble(SKIPPED, "", "a server that is killed has no summary");
+    else
+        service_any_order(&(struct service){0});
+}
+
 /* ---- fairness ------------------------------------------------------------------------------ */
 
 static void busy_clients_starve_no_other(struct server *server)
@@ -570,6 +580,7 @@ const struct check server_checks[] = {
      .talk = two_thousand_in_a_row,
      .options = "--quiet"},
     {.name = "a mixed storm of 40 clients", .talk = mixed_storm, .options = "--quiet"},
+    {.name = "24 clients do anything in any order", .run = any_order},
     {.name = "busy clients do not starve a quiet one",
      .talk = busy_clients_starve_no_other,
      .options = "--quiet"},

@@ -36,6 +36,51 @@ size_t service_visit(int port, const struct service *service, size_t length, siz
     return good ? whole : 0;
 }
 
+size_t service_long_visit(int port, const struct service *service)
+{
+    enum { PIECE = 1024 * 1024, MOST_MS = 30000 };
+    static char found[PIECE];
+    const unsigned char *bytes = service_bytes(service);
+    const size_t cycle = SERVICE_SIZE - SERVICE_SIZE % service_units(service, 1);
+    const size_t length = service_units(service, ((size_t)1 << 31) + FIRST_LENGTH);
+    const double end = now_ms() + MOST_MS;
+    size_t sent = 0, received = 0;
+    SOCKET peer = service_connect(port, service);
+
+    while (peer != INVALID_SOCKET && received < length && !in_trouble()) {
+        size_t left = cycle - sent % cycle;
+        left = left < length - sent ? left : length - sent;
+        int n = left == 0 ? 0
+                          : send(peer, (const char *)bytes + sent % cycle,
+                                 left < PIECE ? (int)left : PIECE, 0);
+        sent += n > 0 ? (size_t)n : 0;
+        left = cycle - received % cycle;
+        left = left < length - received ? left : length - received;
+        n = recv(peer, found, left < PIECE ? (int)left : PIECE, 0);
+        if (n > 0 && memcmp(found, bytes + received % cycle, (size_t)n) != 0)
+            trouble(FAILED, "what is in the buffer when it is sent?",
+                    "a client sent much: expected its bytes, found others in the %d after the "
+                    "first %lu",
+                    n, (unsigned long)received);
+        else if (n == 0 || (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK))
+            trouble(FAILED, "what has only 31 bits?",
+                    "a client sent %lu bytes: expected them back, found the end of the connection "
+                    "after %lu",
+                    (unsigned long)sent, (unsigned long)received);
+        else if (n == SOCKET_ERROR && wait_for_socket(peer, READABLE, (DWORD)patience_ms) == 0)
+            trouble(TIMED_OUT, "what has only 31 bits?",
+                    "%lu bytes sent, only %lu came back, and then nothing for %d s",
+                    (unsigned long)sent, (unsigned long)received, patience_ms / 1000);
+        else if (now_ms() > end)
+            trouble(SKIPPED, "", "2 GiB take more than %d s here", MOST_MS / 1000);
+        received += n > 0 ? (size_t)n : 0;
+    }
+    bool good = peer != INVALID_SOCKET && !in_trouble() && shutdown(peer, SD_SEND) == 0 &&
+                service_receive_end(peer, service, length);
+    close_peer(peer);
+    return good ? length : 0;
+}
+
 double service_shortest_visit(int port, const struct service *service, double enough_ms)
 {
     enum { TRIES = 3, LENGTH = 65536 };

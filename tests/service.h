@@ -13,6 +13,8 @@ struct service {
     bool (*ends)(SOCKET peer, size_t echoed); /* after the shutdown; NULL: the end comes */
     const unsigned char *(*bytes)(void);      /* at least SERVICE_SIZE to send; NULL: pattern */
     size_t unit;                              /* this many bytes come back together; 0: one */
+    bool counts_parts; /* what send took is counted exactly; an overlapped send that is cancelled
+                          counts nothing, although a part of it may have come back */
 };
 
 enum { SERVICE_SIZE = 12 * 1024 * 1024 };
@@ -38,6 +40,10 @@ bool service_receive_end(SOCKET peer, const struct service *service, size_t echo
 /* Connects, sends at least this many bytes in pieces, receives the same, shuts down, receives the
  * end, closes. Returns how many bytes came back, or 0 after noting trouble. */
 size_t service_visit(int port, const struct service *service, size_t length, size_t piece);
+
+/* The same with more bytes than 31 bits can count, in pieces as large as the server takes. If this
+ * machine is so slow that it would take more than half a minute, the check is skipped. */
+size_t service_long_visit(int port, const struct service *service);
 
 /* How many milliseconds a visit with 64 KiB takes. On a busy machine it may take long now and then:
  * the shortest of at most three, and no other one when one has taken at most enough_ms. */

@@ -33,7 +33,7 @@ bool service_connect_stuck(int port, const struct service *service, long long ec
                            DWORD pause_ms, SOCKET *peers);
 
 /* A client whose echo is refused reads only after Ctrl+C: the summary must not have more bytes than
- * come to it. */
+ * come to it, nor fewer; see counts_parts. */
 void service_counts_sent(const struct service *service);
 
 /* Clients that do not read until they have shut down: for some of them the system has just kept the
@@ -79,18 +79,25 @@ struct leaving {
     bool (*leave)(SOCKET *peer, const struct service *service);
 };
 
-/* The server has places for at least this many clients, at most 200, and half as many more come.
- * Each time that one of them has left, in one of these ways after the other, one that waits must be
- * served. NULL: in any way that is good for all services. Returns whether the server was full:
- * there may be no limit. */
+/* The server has places for at least this many clients, at most 200, and half as many more come,
+ * some of which leave while they wait. Each time that one of them has left, in one of these ways after the other, one that waits must be
+ * served. NULL: in any way that is good for all services. Then as many come as there are places, and
+ * leave, and the next one must be served. Returns whether the server was full: there may be no
+ * limit. */
 bool service_full(struct server *server, const struct service *service,
                   const struct leaving *leavings, int least);
+
+/* 24 clients come, send, receive, shut down and leave in any order, and after each of some rounds
+ * everything comes back to those that are there, and the server is at rest; nothing leaks, and the
+ * summary has what came back. In each run the same acts are drawn, but the server's speed decides
+ * how they meet. For what no other check has thought of. */
+void service_any_order(const struct service *service);
 
 /* What every server has places for. */
 enum { PLACES = 60 };
 
-/* Ctrl+C with clients that are silent, do not read, have shut down, or send without a pause. What
- * has come back must be in the summary. */
+/* Ctrl+C with clients that are silent, do not read, have shut down, or send without a pause; and
+ * while clients wait for each answer. What has come back must be in the summary. */
 void service_stops(const struct service *service);
 
 #endif

@@ -3,7 +3,7 @@
 
 /* ---- fairness ------------------------------------------------------------------------------ */
 
-enum { BUSY_PEERS = 12, BUSY_MS = 2500 };
+enum { MOST_BUSY = 40, FEW_MS = 600 };
 
 /* A client that sends without a pause, so that the server always has something to do for it. */
 struct flood {
@@ -11,6 +11,7 @@ struct flood {
     SOCKET peer;
     double end;         /* when it ends, unless the server ends the connection before */
     long long received; /* bytes that have come back */
+    double pause;       /* the longest time without any, in milliseconds */
 };
 
 /* Sends as much as the server takes, the same bytes again and again, and reads what comes back. */
@@ -22,6 +23,7 @@ static DWORD WINAPI send_flood(void *parameter)
     const size_t unit = flood->service->unit > 1 ? flood->service->unit : 1;
     const size_t cycle = SERVICE_SIZE - SERVICE_SIZE % unit;
     size_t sent = 0;
+    double heard = now_ms();
 
     while (now_ms() < flood->end && !in_trouble()) {
         char found[PIECE];
@@ -41,6 +43,9 @@ static DWORD WINAPI send_flood(void *parameter)
                     "several clients sent without a pause: expected the bytes of one of them, "
                     "found others in the %d bytes after the first %lld",
                     n, flood->received);
+        double now = now_ms();
+        flood->pause = now - heard > flood->pause ? now - heard : flood->pause;
+        heard = n > 0 ? now : heard;
         flood->received += n > 0 ? n : 0;
         if (waits && n == SOCKET_ERROR)
             wait_for_socket(flood->peer, READABLE, 20);
@@ -48,11 +53,41 @@ static DWORD WINAPI send_flood(void *parameter)
     return 0;
 }
 
-/* Begins that many floods; wait_for_floods waits for their ends, and returns what has come back. */
-static void begin_floods(struct flood *floods, HANDLE *threads, int count)
+/* A client that sends a little, waits until it has come back, and sends again, until the server ends
+ * the connection. */
+static DWORD WINAPI play_ping_pong(void *parameter)
+{
+    struct flood *game = parameter;
+    const char *bytes = (const char *)service_bytes(game->service);
+    const int length = (int)service_units(game->service, FIRST_LENGTH);
+    int sent = 0, back = 0; /* of this turn */
+
+    while (now_ms() < game->end && !in_trouble()) {
+        static const int waits = WSAEWOULDBLOCK;
+        char found[4096];
+        int n = sent < length ? send(game->peer, bytes + sent, length - sent, 0) : 0;
+        if (n == SOCKET_ERROR && WSAGetLastError() != waits)
+            break;
+        sent += n > 0 ? n : 0;
+        wait_for_socket(game->peer, READABLE, 20);
+        n = recv(game->peer, found, length - back, 0);
+        if (n == 0 || (n == SOCKET_ERROR && WSAGetLastError() != waits))
+            break;
+        back += n > 0 ? n : 0;
+        game->received += n > 0 ? n : 0;
+        if (back == length)
+            sent = back = 0;
+    }
+    return 0;
+}
+
+/* Each of them runs in a thread; wait_for_floods waits for their ends, and returns what has come
+ * back. */
+static void begin_threads(LPTHREAD_START_ROUTINE run, struct flood *floods, HANDLE *threads,
+                          int count)
 {
     for (int i = 0; i < count; i++) {
-        threads[i] = CreateThread(NULL, 0, send_flood, &floods[i], 0, NULL);
+        threads[i] = CreateThread(NULL, 0, run, &floods[i], 0, NULL);
         if (threads[i] == NULL)
             fail((int)GetLastError(), "CreateThread");
     }
@@ -70,32 +105,78 @@ static long long wait_for_floods(const struct flood *floods, HANDLE *threads, in
     return received;
 }
 
-/* How many milliseconds a quiet client waits at most for an answer while others are busy. */
-static double longest_answer(int port, const struct service *service)
+/* Other clients that keep the server busy. */
+struct busy {
+    LPTHREAD_START_ROUTINE run;
+    int count;
+    double ms;
+};
+
+/* How many milliseconds a quiet client, and a new one, wait at most for an answer beside them. */
+static double longest_answer(int port, const struct service *service, const struct busy *others)
 {
-    struct flood busy[BUSY_PEERS];
-    HANDLE threads[BUSY_PEERS];
+    struct flood busy[MOST_BUSY];
+    HANDLE threads[MOST_BUSY];
     const size_t length = service_units(service, FIRST_LENGTH);
-    const double end = now_ms() + BUSY_MS;
+    const double end = now_ms() + others->ms;
     double longest = 0;
 
-    for (int i = 0; i < BUSY_PEERS; i++)
-        busy[i] = (struct flood){service, service_connect(port, service), end, 0};
-    begin_floods(busy, threads, BUSY_PEERS);
+    for (int i = 0; i < others->count; i++)
+        busy[i] = (struct flood){service, service_connect(port, service), end, 0, 0};
+    begin_threads(others->run, busy, threads, others->count);
     Sleep(300);
+    double begun = now_ms();
     SOCKET quiet = service_connect(port, service); /* comes last, and sends little */
     while (quiet != INVALID_SOCKET && now_ms() < end - 300) {
-        double begun = now_ms();
         if (!exchange(quiet, service_bytes(service), length, length))
             break;
         longest = now_ms() - begun > longest ? now_ms() - begun : longest;
         Sleep(5);
+        begun = now_ms();
     }
-    wait_for_floods(busy, threads, BUSY_PEERS);
-    for (int i = 0; i < BUSY_PEERS; i++)
+    wait_for_floods(busy, threads, others->count);
+    for (int i = 0; i < others->count; i++)
         close_peer(busy[i].peer);
     close_peer(quiet);
     return longest;
+}
+
+/* How many milliseconds one of that many busy clients waits at most for the next bytes. */
+static double longest_pause(int port, const struct service *service, int count)
+{
+    struct flood busy[MOST_BUSY];
+    HANDLE threads[MOST_BUSY];
+    const double end = now_ms() + FEW_MS;
+    double longest = 0;
+
+    for (int i = 0; i < count; i++)
+        busy[i] = (struct flood){service, service_connect(port, service), end, 0, 0};
+    begin_threads(send_flood, busy, threads, count);
+    wait_for_floods(busy, threads, count);
+    for (int i = 0; i < count; i++) {
+        longest = busy[i].pause > longest ? busy[i].pause : longest;
+        close_peer(busy[i].peer);
+    }
+    return longest;
+}
+
+/* A few, so that each of them always has a place beside the same other ones. */
+static void few_are_fair(struct server *server, const struct service *service)
+{
+    enum { LEAST = 3, MOST = 6, TRIES = 3, MOST_MS = FEW_MS / 2 };
+
+    for (int count = LEAST; count <= MOST && !in_trouble(); count++) {
+        double shortest = FEW_MS;
+        for (int i = 0; i < TRIES && shortest > MOST_MS && !in_trouble(); i++) {
+            double longest = longest_pause(server->port, service, count);
+            shortest = longest < shortest ? longest : shortest;
+        }
+        if (shortest > MOST_MS)
+            trouble(FAILED, "in which order are those served that always have something to do?",
+                    "%d clients sent without a pause for %.1f s: expected each one to get bytes "
+                    "within %.1f s, found that one waited for %.1f s, the best of %d times",
+                    count, FEW_MS / 1000.0, MOST_MS / 1000.0, shortest / 1000, TRIES);
+    }
 }
 
 void service_answers_soon(struct server *server, const struct service *service)
@@ -132,23 +213,32 @@ void service_answers_soon(struct server *server, const struct service *service)
 }
 
 /* On a busy machine a fair server may be late as well, but not each time. */
-void service_is_fair(struct server *server, const struct service *service)
+static void expect_soon_beside(struct server *server, const struct service *service,
+                               const struct busy *others, const char *what)
 {
     enum { TRIES = 3, MOST_MS = 1000 };
-    double shortest = 0;
+    double shortest = others->ms;
+
+    for (int i = 0; i < TRIES && shortest > MOST_MS && !in_trouble(); i++) {
+        double longest = longest_answer(server->port, service, others);
+        shortest = longest < shortest ? longest : shortest;
+    }
+    if (shortest > MOST_MS)
+        trouble(FAILED, "which of several signalled events is served first, again and again?",
+                "expected a quiet client to be answered within %.1f s while %d others %s, found "
+                "%.1f s, the best of %d times",
+                MOST_MS / 1000.0, others->count, what, shortest / 1000, TRIES);
+}
+
+void service_is_fair(struct server *server, const struct service *service)
+{
+    static const struct busy floods = {send_flood, 12, 2500}, games = {play_ping_pong, 40, 1800};
 
     service_bytes(service); /* made once, before there are threads */
     service_answers_soon(server, service);
-    for (int i = 0; i < TRIES && !in_trouble(); i++) {
-        double longest = longest_answer(server->port, service);
-        if (longest <= MOST_MS)
-            return;
-        shortest = i == 0 || longest < shortest ? longest : shortest;
-    }
-    trouble(FAILED, "which of several signalled events is served first, again and again?",
-            "expected a quiet client to be answered within %.1f s while %d others are busy, found "
-            "%.1f s, the best of %d times",
-            MOST_MS / 1000.0, BUSY_PEERS, shortest / 1000, TRIES);
+    expect_soon_beside(server, service, &floods, "send without a pause");
+    expect_soon_beside(server, service, &games, "send again after each answer");
+    few_are_fair(server, service);
 }
 
 /* ---- places -------------------------------------------------------------------------------- */
@@ -295,6 +385,42 @@ static void fill_places(struct server *server, struct crowd *crowd, const struct
                 crowd->served_count);
 }
 
+/* As many come as there are places, and none waits. When all of them have left, the first ones in
+ * each of the ways, the next one must be served. */
+static void empty_places(struct server *server, struct crowd *crowd, const struct service *service,
+                         const struct leaving *leaving, int places)
+{
+    *crowd = (struct crowd){.count = places};
+    fill_places(server, crowd, service, places);
+    for (int i = 0; i < places && !in_trouble(); i++) {
+        if (leaving->how != NULL)
+            (leaving++)->leave(&crowd->peers[i], service);
+        else if (i % 2 == 0)
+            reset_and_forget(&crowd->peers[i]);
+        else
+            close_and_forget(&crowd->peers[i]);
+    }
+    Sleep(100); /* when the last one has left, none waits */
+    if (!in_trouble() && service_visit(server->port, service, FIRST_LENGTH, FIRST_LENGTH) == 0)
+        trouble(TIMED_OUT, "what makes a full server accept again when no client waits?",
+                "as many clients came as there are places, %d, and left: expected the next one to "
+                "be served, found that it is not",
+                places);
+    end_peers(crowd->peers, places);
+}
+
+/* Every second one of those that wait resets its connection before it is served. */
+static void leave_while_waiting(struct crowd *crowd)
+{
+    for (int i = 0; i < crowd->count && !in_trouble(); i += 2) {
+        if (crowd->served[i])
+            continue;
+        reset_and_forget(&crowd->peers[i]);
+        crowd->served[i] = true;
+        crowd->served_count++;
+    }
+}
+
 bool service_full(struct server *server, const struct service *service,
                   const struct leaving *leavings, int least)
 {
@@ -304,6 +430,8 @@ bool service_full(struct server *server, const struct service *service,
     crowd = (struct crowd){.count = least + least / 2};
     fill_places(server, &crowd, service, least);
     bool full = crowd.served_count < crowd.count;
+    const int places = crowd.served_count;
+    leave_while_waiting(&crowd);
     for (int i = 0; crowd.served_count < crowd.count && !in_trouble(); i++) {
         if (!leaving->leave(&crowd.peers[i], service))
             break;
@@ -320,12 +448,48 @@ bool service_full(struct server *server, const struct service *service,
         leaving = leaving[1].how != NULL ? leaving + 1 : first;
     }
     end_peers(crowd.peers, crowd.count);
+    if (full && !in_trouble())
+        empty_places(server, &crowd, service, first, places);
     return full;
 }
 
 /* ---- stop -------------------------------------------------------------------------------- */
 
-void service_stops(const struct service *service)
+/* So little is on its way to a client that each send completes immediately: none is cancelled, and
+ * the summary must have all of them. */
+static void stop_in_a_game(const struct service *service)
+{
+    enum { COUNT = 16, PLAY_MS = 150, ROUNDS = 3 };
+
+    for (int round = 0; round < ROUNDS && !in_trouble(); round++) {
+        struct flood games[COUNT];
+        HANDLE threads[COUNT];
+        SOCKET peers[COUNT];
+        struct server server;
+        struct summary summary = {0, 0, 0};
+        if (!start_server(&server, "--quiet"))
+            return;
+        for (int i = 0; i < COUNT; i++)
+            peers[i] = in_trouble() ? INVALID_SOCKET : service_connect(server.port, service);
+        for (int i = 0; i < COUNT; i++)
+            games[i] = (struct flood){service, peers[i], now_ms() + 2.0 * patience_ms, 0, 0};
+        begin_threads(play_ping_pong, games, threads, COUNT);
+        Sleep(PLAY_MS);
+        bool stopped = stop_soon_and_keep(&server);
+        long long came_back = wait_for_floods(games, threads, COUNT);
+        if (stopped && find_summary(&server.process, &summary) && summary.bytes < came_back)
+            trouble(FAILED, "is a send counted that has completed when Ctrl+C comes?",
+                    "%d clients each waited for %lu bytes before they sent the next ones, and "
+                    "got %lld altogether before the server ended: expected at least as many in the "
+                    "summary, found %lld",
+                    COUNT, (unsigned long)service_units(service, FIRST_LENGTH), came_back,
+                    summary.bytes);
+        end_program(&server.process, "after Ctrl+C");
+        end_peers(peers, COUNT);
+    }
+}
+
+static void stop_with_each_kind(const struct service *service)
 {
     enum { SILENT, NEW, LAZY, HALF_CLOSED, INCOMPLETE, FLOOD, FLOODS = 16, COUNT = FLOOD + FLOODS };
     const unsigned char *bytes = service_bytes(service);
@@ -348,8 +512,9 @@ void service_stops(const struct service *service)
         service_fill(peers[HALF_CLOSED], bytes, SERVICE_SIZE);
         shutdown(peers[HALF_CLOSED], SD_SEND);
         for (int i = 0; i < FLOODS; i++)
-            floods[i] = (struct flood){service, peers[FLOOD + i], now_ms() + 2.0 * patience_ms, 0};
-        begin_floods(floods, threads, FLOODS);
+            floods[i] =
+                (struct flood){service, peers[FLOOD + i], now_ms() + 2.0 * patience_ms, 0, 0};
+        begin_threads(send_flood, floods, threads, FLOODS);
         Sleep(200);
         bool stopped = stop_soon_and_keep(&server); /* the floods go on until it has ended */
         long long came_back =
@@ -366,4 +531,11 @@ void service_stops(const struct service *service)
         stop_server(&server);
     }
     end_peers(peers, COUNT);
+}
+
+void service_stops(const struct service *service)
+{
+    service_bytes(service); /* made once, before there are threads */
+    stop_with_each_kind(service);
+    stop_in_a_game(service);
 }

@@ -419,9 +419,18 @@ static bool is_negative(const struct place *place, int length)
     return true;
 }
 
+/* The connection of one client in six is slow at first: every second send is refused, and the
+ * others take little. */
+static bool is_slow(const struct socket_record *record, unsigned nth)
+{
+    enum { SLOW_SENDS = 400 };
+    return record->is_stream && nth < SLOW_SENDS && chance(REFUSALS, record->number, 1u << 31, 6);
+}
+
 static int send_bytes(const struct place *place, SOCKET socket, const char *bytes, int length,
                       int flags)
 {
+    enum { SLOW_PIECE = 4096 };
     struct call_inside call;
 
     if (is_negative(place, length))
@@ -433,13 +442,16 @@ static int send_bytes(const struct place *place, SOCKET socket, const char *byte
     check_blocking(place, record);
     if (record != NULL && record->non_blocking) {
         unsigned nth = record->sends++;
-        if (chance(REFUSALS, record->number, nth, 4)) {
+        bool slow = is_slow(record, nth);
+        if (slow ? nth % 2 == 1 : chance(REFUSALS, record->number, nth, 4)) {
             if (record->mask & FD_WRITE)
                 give_later(record, FD_WRITE, draw(REFUSALS, record->number, nth + 1) % 8);
             release_lock();
             WSASetLastError(WSAEWOULDBLOCK);
             return SOCKET_ERROR;
         }
+        if (slow && length > SLOW_PIECE)
+            length = SLOW_PIECE;
         if (length > 1 && record->is_stream && chance(REFUSALS, record->number, ~nth, 4))
             length = 1 + (int)(draw(REFUSALS, record->number, nth + 2) % (unsigned)length);
     }

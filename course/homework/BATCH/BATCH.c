@@ -269,5 +269,6 @@ const struct exercise BATCH = {
     .checks = batch_checks,
     .reused = {"half-close", "bytes and end together", "50 resets", "400 immediate resets",
                "12 resets", "never reads", "reads late", "storm of 200", "mixed storm",
-               "do not starve a quiet one", "idle costs", "Ctrl+C"},
+               "in any order", "do not starve a quiet one", "idle costs", "Ctrl+C",
+               "wrong arguments"},
 };

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { CHAT_PEERS = 3, CHAT_LINE = 4096 };
+enum { CHAT_PEERS = 3 };
 
 /* Receives lines until this one comes. Returns how many bytes have come, with it. */
 static int hear_until(SOCKET peer, const char *line)
@@ -1088,6 +1088,7 @@ const struct check chat_checks[] = {
      .run = chat_long_line},
     {.name = "the last lines before a shutdown are passed on", .run = chat_last_words},
     {.name = "some clients leave while others talk", .run = chat_leaving},
+    {.name = "12 clients do anything in any order", .run = chat_any_order},
     {.name = "clients that leave give back their places", .run = chat_places},
     {.name = "a client whose queue is full gives back its place", .run = chat_place_of_lazy},
     {.name = "many lines leak nothing", .run = chat_many_lines},

@@ -1,5 +1,6 @@
 /* COUNT.c - the checks of the exercise COUNT. */
 #include "../../../tests/narrated.h"
+#include "../../../tests/service_checks.h"
 
 #include <stdlib.h>
 
@@ -103,6 +104,14 @@ static void count_one(struct server *server)
     if (!in_trouble())
         converse(server->port, pattern, 1, 1);
     expect_counts(server, (const long long[]){6, 1}, 2);
+}
+
+static void count_very_much(struct server *server)
+{
+    long long bytes = (long long)service_long_visit(server->port, &(struct service){0});
+    expect_counts(server, &bytes, 1);
+    if (!in_trouble())
+        stop_and_count(server, 1, bytes);
 }
 
 static void count_much(struct server *server)
@@ -297,6 +306,10 @@ static void count_quietly(struct server *server)
 static const struct check count_checks[] = {
     {.name = "the bytes of one client", .talk = count_one, .options = ""},
     {.name = "1,000,000 bytes of one client", .talk = count_much, .options = ""},
+    {.name = "more than 2 GiB of one client",
+     .talk = count_very_much,
+     .options = "",
+     .plain_only = true},
     {.name = "150 bytes, one at a time", .talk = count_drip, .options = ""},
     {.name = "clients that sent nothing", .talk = count_nothing, .options = ""},
     {.name = "half-close and reset: what was echoed before",
@@ -321,5 +334,6 @@ const struct exercise COUNT = {
     .checks = count_checks,
     .reused = {"half-close", "bytes and end together", "50 resets", "400 immediate resets",
                "12 resets", "never reads", "reads late", "storm of 200", "2,000 connections",
-               "mixed storm", "do not starve a quiet one", "idle costs", "Ctrl+C"},
+               "mixed storm", "in any order", "do not starve a quiet one", "idle costs", "Ctrl+C",
+               "wrong arguments"},
 };

@@ -5,7 +5,7 @@
 static bool be_told_goodbye(SOCKET peer, size_t echoed)
 {
     char farewell[60];
-    snprintf(farewell, sizeof farewell, "goodbye after %lu bytes\r\n", (unsigned long)echoed);
+    snprintf(farewell, sizeof farewell, "goodbye after %llu bytes\r\n", (unsigned long long)echoed);
     return receive_text(peer, farewell) && receive_end(peer);
 }
 
@@ -28,6 +28,13 @@ static void farewell_nothing(struct server *server)
 {
     for (int i = 0; i < 20 && !in_trouble(); i++)
         service_visit(server->port, &farewell_service, 0, 1);
+}
+
+static void farewell_long(struct server *server)
+{
+    size_t length = service_long_visit(server->port, &farewell_service);
+    if (length > 0)
+        stop_and_count(server, 1, (long long)length);
 }
 
 static void farewell_own_count(struct server *server)
@@ -144,6 +151,11 @@ static void farewell_counts_sent(void)
     service_counts_sent(&farewell_service);
 }
 
+static void farewell_any_order(void)
+{
+    service_any_order(&farewell_service);
+}
+
 static void farewell_idle_costs_nothing(void)
 {
     service_idle_costs_nothing(&farewell_service);
@@ -178,6 +190,10 @@ static void farewell_not_at_the_stop(void)
 static const struct check farewell_checks[] = {
     {.name = "the echo, the farewell, the end", .talk = farewell_short, .options = "--quiet"},
     {.name = "a client that sent nothing gets one", .talk = farewell_nothing, .options = "--quiet"},
+    {.name = "more than 2 GiB come back to one client, and are counted",
+     .talk = farewell_long,
+     .options = "--quiet",
+     .plain_only = true},
     {.name = "each client has a count of its own",
      .talk = farewell_own_count,
      .options = "--quiet"},
@@ -212,6 +228,7 @@ static const struct check farewell_checks[] = {
     {.name = "Ctrl+C with clients of each kind", .run = farewell_stops},
     {.name = "Ctrl+C: the summary counts what was sent, and nothing more",
      .run = farewell_counts_sent},
+    {.name = "24 clients do anything in any order", .run = farewell_any_order},
     {.name = "no farewell at Ctrl+C", .run = farewell_not_at_the_stop},
     {0},
 };

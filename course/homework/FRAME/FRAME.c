@@ -133,6 +133,28 @@ static void frame_many(void)
     free(frames);
 }
 
+/* The longest message, behind others that end near the place where a server's buffer may end. */
+static void frame_longest_behind(struct server *server)
+{
+    enum { LONGEST = FRAME_HEADER + FRAME_MOST, EACH = 9, FRAMES = 4 };
+    static const size_t ends[] = {FRAME_MOST, LONGEST, 2 * FRAME_MOST, 2 * LONGEST};
+    static unsigned char frames[FRAMES * LONGEST];
+    for (size_t i = 0; i < EACH * sizeof ends / sizeof ends[0] && !in_trouble(); i++) {
+        size_t length = 0, before = ends[i / EACH] - i % EACH;
+        SOCKET peer = connect_peer(server->port);
+        if (before > LONGEST)
+            length = make_frame(frames, FRAME_MOST);
+        length += make_frame(frames + length, before - length - FRAME_HEADER);
+        length += make_frame(frames + length, FRAME_MOST);
+        length += make_frame(frames + length, 5);
+        if (peer != INVALID_SOCKET && exchange(peer, frames, length, length)) {
+            shutdown(peer, SD_SEND);
+            receive_end(peer);
+        }
+        close_peer(peer);
+    }
+}
+
 /* The shutdown comes after whole messages and a piece of the next one, which is dropped. */
 static void frame_dropped(struct server *server)
 {
@@ -323,6 +345,11 @@ static void frame_counts_sent(void)
     service_counts_sent(&frame_service);
 }
 
+static void frame_any_order(void)
+{
+    service_any_order(&frame_service);
+}
+
 static void frame_idle_costs_nothing(void)
 {
     service_idle_costs_nothing(&frame_service);
@@ -335,6 +362,9 @@ static const struct check frame_checks[] = {
      .options = "--quiet"},
     {.name = "several messages in one send", .talk = frame_several, .options = "--quiet"},
     {.name = "messages of any length in pieces of any size", .run = frame_many},
+    {.name = "the longest message behind others that end anywhere",
+     .talk = frame_longest_behind,
+     .options = "--quiet"},
     {.name = "shut down in the middle of a message: it is dropped",
      .talk = frame_dropped,
      .options = "--quiet"},
@@ -373,6 +403,7 @@ static const struct check frame_checks[] = {
     {.name = "Ctrl+C with clients of each kind", .run = frame_stops},
     {.name = "Ctrl+C: the summary counts what was sent, and nothing more",
      .run = frame_counts_sent},
+    {.name = "24 clients do anything in any order", .run = frame_any_order},
     {0},
 };
 

@@ -214,6 +214,11 @@ static void greeting_counts_sent(void)
     service_counts_sent(&greeting_service);
 }
 
+static void greeting_any_order(void)
+{
+    service_any_order(&greeting_service);
+}
+
 static void greeting_idle_costs_nothing(void)
 {
     service_idle_costs_nothing(&greeting_service);
@@ -264,6 +269,7 @@ static const struct check greeting_checks[] = {
     {.name = "Ctrl+C with clients of each kind", .run = greeting_stops},
     {.name = "Ctrl+C: the summary counts what was sent, and nothing more",
      .run = greeting_counts_sent},
+    {.name = "24 clients do anything in any order", .run = greeting_any_order},
     {0},
 };
 

@@ -152,6 +152,91 @@ static void idle_speaks_later(struct server *server)
     end_peers(peers, COUNT);
 }
 
+/* ---- words at any time --------------------------------------------------------------------- */
+
+/* A client that comes at some time, says some words, and falls silent, or leaves. */
+struct speaker {
+    SOCKET peer;
+    double next;   /* when it does the next thing */
+    double heard;  /* when it was last active */
+    int words;     /* that it still says */
+    size_t length; /* of each word */
+    bool leaves;   /* after its words; otherwise its time runs out */
+    bool has_ended;
+};
+
+/* It is time: it comes, says a word, or leaves. On a busy machine it may come to that so late that
+ * its time runs out: then it lets it. */
+static void go_on(struct server *server, struct speaker *speaker, unsigned *drawn)
+{
+    const double now = now_ms();
+
+    if (speaker->peer == INVALID_SOCKET) {
+        speaker->peer = connect_peer(server->port);
+    } else if (now - speaker->heard > IDLE_EARLIEST_MS) {
+        speaker->words = 0;
+        speaker->leaves = false;
+        return;
+    } else if (speaker->words > 0) {
+        speaker->words--;
+        exchange(speaker->peer, pattern, speaker->length, speaker->length);
+    } else {
+        speaker->has_ended = true;
+        closesocket(speaker->peer);
+        speaker->peer = INVALID_SOCKET;
+        return;
+    }
+    speaker->heard = now_ms();
+    speaker->next = now + 100 + draw(drawn, 1500);
+}
+
+/* Many of them at the same time: whatever the others do, each is disconnected after 2 s of silence
+ * and not before, and the narration has a line for each of them, and for no other. */
+static void idle_at_any_time(struct server *server)
+{
+    enum { SPEAKERS = 30, MOST_WORDS = 4, COME_MS = 2000 };
+    struct speaker speakers[SPEAKERS];
+    unsigned drawn = 5;
+    int left = SPEAKERS, silent = 0;
+
+    for (int i = 0; i < SPEAKERS; i++)
+        speakers[i] = (struct speaker){.peer = INVALID_SOCKET,
+                                       .next = now_ms() + draw(&drawn, COME_MS),
+                                       .words = (int)draw(&drawn, MOST_WORDS + 1),
+                                       .length = 1 + draw(&drawn, i % 4 == 0 ? 100000 : 100),
+                                       .leaves = draw(&drawn, 3) == 0};
+    while (left > 0 && !in_trouble()) {
+        for (int i = 0; i < SPEAKERS && !in_trouble(); i++) {
+            struct speaker *speaker = &speakers[i];
+            if (speaker->has_ended)
+                continue;
+            if (speaker->peer != INVALID_SOCKET) {
+                speaker->has_ended = wait_for_end(speaker->peer, 1) >= 0;
+                silent += speaker->has_ended;
+                judge_end(speaker->has_ended, now_ms() - speaker->heard,
+                          "one of 30 clients that speak at any time");
+            }
+            if (!speaker->has_ended && now_ms() >= speaker->next &&
+                (speaker->words > 0 || speaker->leaves || speaker->peer == INVALID_SOCKET))
+                go_on(server, speaker, &drawn);
+            left -= speaker->has_ended;
+        }
+        Sleep(1);
+    }
+    for (double end = now_ms() + patience_ms; !in_trouble() && now_ms() < end; Sleep(20)) {
+        if (count_text(server, idle_words) >= silent)
+            break;
+    }
+    int said = count_text(server, idle_words);
+    if (!in_trouble() && said != silent)
+        trouble(FAILED, "what is narrated when a silent client is disconnected?",
+                "expected %d lines with \"%s\", because that many clients were disconnected for "
+                "being silent, and others left, found %d",
+                silent, idle_words, said);
+    for (int i = 0; i < SPEAKERS; i++)
+        close_peer(speakers[i].peer);
+}
+
 /* Sends until nothing more is taken. Returns the bytes. */
 static size_t fill(SOCKET peer)
 {
@@ -504,6 +589,43 @@ static void idle_places(struct server *server)
     end_peers(peers, COUNT);
 }
 
+/* As many silent clients as the server has places for, and none that waits: when their time has run
+ * out, all of them leave, and the next one is served. */
+static void idle_full(struct server *server)
+{
+    enum { COUNT = 72, LENGTH = 100, SERVED_MS = 700 };
+    static SOCKET peers[COUNT];
+    int places = 0;
+    connect_peers(server->port, peers, COUNT);
+    for (int i = 0; i < COUNT && !in_trouble(); i++)
+        send_all(peers[i], pattern, LENGTH);
+    Sleep(SERVED_MS);
+    for (int i = 0; i < COUNT && !in_trouble(); i++)
+        places += wait_for_socket(peers[i], READABLE, 0) != 0;
+    end_peers(peers, COUNT);
+    if (places == COUNT) /* there is no limit */
+        return;
+    connect_peers(server->port, peers, places);
+    for (int i = 0; i < places && !in_trouble(); i++)
+        exchange(peers[i], pattern, LENGTH, LENGTH);
+    for (int i = 0; i < places && !in_trouble(); i++) {
+        if (wait_for_end(peers[i], IDLE_LATEST_MS) < 0)
+            trouble(TIMED_OUT, idle_hint,
+                    "expected all %d silent clients to be disconnected, found client %d still "
+                    "connected",
+                    places, i + 1);
+    }
+    SOCKET next = in_trouble() ? INVALID_SOCKET : connect_peer(server->port);
+    if (next != INVALID_SOCKET && send_all(next, pattern, LENGTH) &&
+        wait_for_socket(next, READABLE, (DWORD)patience_ms) == 0)
+        trouble(TIMED_OUT, "what makes a full server accept again when no client waits?",
+                "as many silent clients came as there are places, %d, and were disconnected: "
+                "expected the next client to be served, found that it is not",
+                places);
+    close_peer(next);
+    end_peers(peers, places);
+}
+
 static void idle_server_sleeps(struct server *server)
 {
     converse(server->port, pattern, 100, 100); /* the only client has come and gone */
@@ -569,6 +691,9 @@ const struct check idle_checks[] = {
     {.name = "the time begins again with a word, whenever it is said",
      .talk = idle_speaks_later,
      .options = "--quiet"},
+    {.name = "30 clients come, speak, fall silent and leave at any time",
+     .talk = idle_at_any_time,
+     .options = ""},
     {.name = "a silent client is disconnected although another is busy",
      .talk = idle_beside_busy,
      .options = "--quiet"},
@@ -590,6 +715,9 @@ const struct check idle_checks[] = {
     {.name = "62 silent clients give back their places, and leak nothing",
      .talk = idle_places,
      .options = "--quiet"},
+    {.name = "when all places are free again, the next client is served",
+     .talk = idle_full,
+     .options = "--quiet"},
     {.name = "without clients the server sleeps", .talk = idle_server_sleeps, .options = "--quiet"},
     {.name = "the server sleeps while nothing happens and no time has run out",
      .talk = idle_client_sleeps,
@@ -602,10 +730,22 @@ const struct check idle_checks[] = {
     {0},
 };
 
+static void idle_counts_sent(void)
+{
+    service_counts_sent(&(struct service){.counts_parts = true});
+}
+
+static const struct check own_checks[] = {
+    {.name = "Ctrl+C: the summary counts what was sent, and nothing more", .run = idle_counts_sent},
+    {0},
+};
+
 const struct exercise IDLE = {
     .name = "IDLE",
     .options = "",
     .checks = idle_checks,
+    .more = own_checks,
     .reused = {"half-close", "bytes and end together", "50 resets", "400 immediate resets",
-               "12 resets", "mixed storm", "do not starve a quiet one", "Ctrl+C"},
+               "12 resets", "mixed storm", "do not starve a quiet one", "Ctrl+C with",
+               "wrong arguments"},
 };

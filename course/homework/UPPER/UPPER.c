@@ -1,5 +1,5 @@
 /* UPPER.c - the checks of the exercise UPPER. */
-#include "../../../tests/exercise_checks.h"
+#include "../../../tests/service_checks.h"
 
 /* What the peers send. After make_small, pattern has the same bytes with capitals: they must come
  * back, and the checks of the chapter send them and expect them unchanged. */
@@ -90,6 +90,11 @@ static void upper_summary(struct server *server)
     stop_and_count(server, 3, 600000);
 }
 
+static void upper_counts_sent(void)
+{
+    service_counts_sent(&(struct service){.counts_parts = true});
+}
+
 static const struct check upper_checks[] = {
     {.name = "small letters come back as capitals", .talk = upper_letters, .options = "--quiet"},
     {.name = "all other bytes come back as they are", .talk = upper_others, .options = "--quiet"},
@@ -101,6 +106,8 @@ static const struct check upper_checks[] = {
     {.name = "the summary has counted all clients and bytes",
      .talk = upper_summary,
      .options = "--quiet"},
+    {.name = "Ctrl+C: the summary counts what was sent, and nothing more",
+     .run = upper_counts_sent},
     {.name = "many receives leak nothing", .talk = receives_leak_nothing, .options = "--quiet"},
     {.name = "300 clients leak nothing", .run = echo_leaks_nothing},
     {.name = "each of 150 clients is served when others leave",
@@ -115,6 +122,6 @@ const struct exercise UPPER = {
     .prepare = make_small,
     .checks = upper_checks,
     .reused = {"bytes and end together", "50 resets", "400 immediate resets", "12 resets",
-               "never reads", "full server", "mixed storm", "do not starve a quiet one",
-               "idle costs no CPU", "Ctrl+C"},
+               "never reads", "full server", "mixed storm", "in any order",
+               "do not starve a quiet one", "idle costs no CPU", "Ctrl+C with", "wrong arguments"},
 };

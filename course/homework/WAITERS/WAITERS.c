@@ -104,5 +104,6 @@ const struct exercise WAITERS = {
     .checks = waiters_checks,
     .more = crowd_checks,
     .reused = {"400 immediate resets", "12 resets", "as many clients", "storm of 200",
-               "mixed storm", "do not starve a quiet one", "Ctrl+C", "wrong arguments"},
+               "mixed storm", "in any order", "do not starve a quiet one", "idle costs", "Ctrl+C",
+               "wrong arguments"},
 };
