@@ -80,10 +80,10 @@ struct leaving {
 };
 
 /* The server has places for at least this many clients, at most 200, and half as many more come,
- * some of which leave while they wait. Each time that one of them has left, in one of these ways after the other, one that waits must be
- * served. NULL: in any way that is good for all services. Then as many come as there are places, and
- * leave, and the next one must be served. Returns whether the server was full: there may be no
- * limit. */
+ * some of which leave while they wait. Each time that one of them has left, in one of these ways
+ * after the other, one that waits must be served. NULL: in any way that is good for all services.
+ * Then as many come as there are places, and leave, and the next one must be served. Returns
+ * whether the server was full: there may be no limit. */
 bool service_full(struct server *server, const struct service *service,
                   const struct leaving *leavings, int least);
 

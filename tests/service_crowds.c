@@ -53,8 +53,8 @@ static DWORD WINAPI send_flood(void *parameter)
     return 0;
 }
 
-/* A client that sends a little, waits until it has come back, and sends again, until the server ends
- * the connection. */
+/* A client that sends a little, waits until it has come back, and sends again, until the server
+ * ends the connection. */
 static DWORD WINAPI play_ping_pong(void *parameter)
 {
     struct flood *game = parameter;
