@@ -7,7 +7,8 @@
  */
 enum kind {
     PIECES,       /* a receive gives fewer bytes than have arrived */
-    REFUSALS,     /* a send is refused (WSAEWOULDBLOCK), FD_WRITE comes later; or takes a part */
+    REFUSALS,     /* a send is refused (WSAEWOULDBLOCK), FD_WRITE comes later; or takes a part;
+                     some connections are slow for a while */
     EARLY_CLOSE,  /* FD_CLOSE comes while bytes are still unread */
     EMPTY_READ,   /* FD_READ comes, and there is nothing to read */
     ACCEPT_RESET, /* accept, or AcceptEx, fails with WSAECONNRESET: that client has gone again */

@@ -49,7 +49,22 @@ static void leave_crowd(struct change change)
     }
 }
 
-/* Rounds in which clients come, and some of them leave. What the server needs after the first round
+/* So many that a group would be full of them if their places were kept. */
+static void come_and_reset(int port)
+{
+    enum { COUNT = 300, AT_ONCE = 5 };
+    SOCKET peers[AT_ONCE];
+
+    for (int i = 0; i < COUNT && !in_trouble(); i += AT_ONCE) {
+        connect_peers(port, peers, AT_ONCE);
+        for (int j = 0; j < AT_ONCE; j++) {
+            if (peers[j] != INVALID_SOCKET)
+                reset_peer(peers[j]);
+        }
+    }
+}
+
+/* Rounds in which clients come, and some of them leave, and others only come and go. What the server needs after the first round
  * must be enough after the last one. The first clients need so many threads that there is a place
  * for all of them, so no more may begin later; on a busy machine a server may notice late that a
  * client has left, but not each time. */
@@ -71,6 +86,7 @@ static void change_crowd(struct server *server, const struct change *changes, in
                     "expected no more threads, found %u",
                     CROWD_SIZE, full.threads, now.threads);
         leave_crowd(changes[round]);
+        come_and_reset(server->port);
         Sleep(200); /* until the groups have ended */
         measured = measured && measure_at_rest(server, round == 0 ? &before : &now);
     }
