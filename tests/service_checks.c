@@ -259,10 +259,9 @@ long long service_echoed_unread(const struct service *service)
     return summary.bytes - (long long)read;
 }
 
-bool service_connect_stuck(int port, const struct service *service, long long echoed,
-                           DWORD pause_ms, SOCKET *peers)
+bool service_connect_stuck(int port, const struct service *service, long long echoed, SOCKET *peers)
 {
-    enum { STEP = 49152 }; /* three of them are more than a buffer */
+    enum { STEP = 49152 }; /* six of them are more than two buffers */
     bool good = true;
 
     for (int i = 0; i < STUCK_PEERS; i++) {
@@ -271,10 +270,6 @@ bool service_connect_stuck(int port, const struct service *service, long long ec
         use_small_buffers(peers[i]);
         good = peers[i] != INVALID_SOCKET && send_all(peers[i], service_bytes(service), length);
     }
-    if (good)
-        Sleep(pause_ms);
-    for (int i = 0; i < STUCK_PEERS && good; i++)
-        shutdown(peers[i], SD_SEND);
     return good;
 }
 
@@ -469,7 +464,8 @@ void service_idle_costs_nothing(const struct service *service)
     enum { WAYS = 12 };
     const size_t length = service_units(service, FIRST_LENGTH);
     struct server server;
-    SOCKET stuck[STUCK_PEERS] = {INVALID_SOCKET, INVALID_SOCKET, INVALID_SOCKET};
+    SOCKET stuck[STUCK_PEERS];
+    int stuck_count = 0;
     /* A step that cannot stop yet has no summary, and may not know resets. */
     long long echoed = kill_servers ? 0 : service_echoed_unread(service);
 
@@ -478,11 +474,17 @@ void service_idle_costs_nothing(const struct service *service)
     for (int i = 0; i < WAYS && !kill_servers && !in_trouble(); i++)
         service_leave(server.port, service, i);
     SOCKET peer = service_connect(server.port, service);
-    if (peer != INVALID_SOCKET && exchange(peer, service_bytes(service), length, length) &&
-        (echoed == 0 || service_connect_stuck(server.port, service, echoed, 0, stuck)))
+    bool good = peer != INVALID_SOCKET && exchange(peer, service_bytes(service), length, length);
+    if (good && echoed > 0) {
+        good = service_connect_stuck(server.port, service, echoed, stuck);
+        stuck_count = STUCK_PEERS;
+    }
+    for (int i = 0; i < stuck_count && good; i++)
+        shutdown(stuck[i], SD_SEND);
+    if (good)
         expect_sleep(&server, 2000);
     close_peer(peer);
-    end_peers(stuck, STUCK_PEERS);
+    end_peers(stuck, stuck_count);
     stop_server(&server);
 }
 

@@ -24,13 +24,14 @@ void service_reads_late(struct server *server, const struct service *service);
 void service_reads_later(struct server *server, const struct service *service);
 
 /* How much of its echo the system keeps for a client that does not read: the summary of a server
- * says it. The clients of service_connect_stuck send a little more, shut down after a pause, and do
- * not read: the server has received everything, and cannot send all of it to at least one of them.
- * Its result is false after noting trouble; the caller closes the peers. */
-enum { STUCK_PEERS = 3 };
+ * says it, without a part of an overlapped send that is cancelled. The clients of
+ * service_connect_stuck send a little more and do not read: the server has received everything, and
+ * cannot send all of it to at least one of them. Its result is false after noting trouble; the
+ * caller closes the peers. */
+enum { STUCK_PEERS = 6 };
 long long service_echoed_unread(const struct service *service);
 bool service_connect_stuck(int port, const struct service *service, long long echoed,
-                           DWORD pause_ms, SOCKET *peers);
+                           SOCKET *peers);
 
 /* A client whose echo is refused reads only after Ctrl+C: the summary must not have more bytes than
  * come to it, nor fewer; see counts_parts. */

@@ -455,8 +455,36 @@ bool service_full(struct server *server, const struct service *service,
 
 /* ---- stop -------------------------------------------------------------------------------- */
 
+/* Clients that come, and leave immediately, one after the other, until the server has ended. */
+struct rush {
+    int port;
+    double end;
+};
+
+static DWORD WINAPI rush_in(void *parameter)
+{
+    const struct rush *rush = parameter;
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((unsigned short)rush->port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    bool come = true;
+
+    for (int i = 0; come && now_ms() < rush->end; i++) {
+        SOCKET peer = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
+        come = peer != INVALID_SOCKET &&
+               connect(peer, (const struct sockaddr *)&address, sizeof address) == 0;
+        if (come && i % 2 == 0)
+            send(peer, "x", 1, 0);
+        if (i % 3 == 0)
+            reset_peer(peer);
+        else
+            close_peer(peer);
+    }
+    return 0;
+}
+
 /* So little is on its way to a client that each send completes immediately: none is cancelled, and
- * the summary must have all of them. */
+ * the summary must have all of them. Meanwhile others come and go. */
 static void stop_in_a_game(const struct service *service)
 {
     enum { COUNT = 16, PLAY_MS = 150, ROUNDS = 3 };
@@ -474,9 +502,15 @@ static void stop_in_a_game(const struct service *service)
         for (int i = 0; i < COUNT; i++)
             games[i] = (struct flood){service, peers[i], now_ms() + 2.0 * patience_ms, 0, 0};
         begin_threads(play_ping_pong, games, threads, COUNT);
+        struct rush rush = {server.port, now_ms() + 2.0 * patience_ms};
+        HANDLE rushing = CreateThread(NULL, 0, rush_in, &rush, 0, NULL);
+        if (rushing == NULL)
+            fail((int)GetLastError(), "CreateThread");
         Sleep(PLAY_MS);
         bool stopped = stop_soon_and_keep(&server);
         long long came_back = wait_for_floods(games, threads, COUNT);
+        WaitForSingleObject(rushing, INFINITE); /* the server has ended: it cannot connect */
+        CloseHandle(rushing);
         if (stopped && find_summary(&server.process, &summary) && summary.bytes < came_back)
             trouble(FAILED, "is a send counted that has completed when Ctrl+C comes?",
                     "%d clients each waited for %lu bytes before they sent the next ones, and "

@@ -517,6 +517,7 @@ const struct check chat_checks[] = {
     {.name = "silence costs no CPU", .run = chat_sleeps},
     {.name = "lines in the queues of clients that do not read cost no CPU",
      .run = chat_queues_sleep},
+    {.name = "nor do they when such a client has shut down", .run = chat_shut_queues_sleep},
     {.name = "clients that are disconnected with full queues leak nothing",
      .run = chat_queues_leak_nothing},
     {.name = "the summary does not count what was only queued", .run = chat_counts_sent},

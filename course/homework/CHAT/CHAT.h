@@ -32,8 +32,9 @@ void chat_late(void);
 /* What comes next goes behind what is in its queue. */
 void chat_slow(void);
 
-/* The server sleeps while lines are in a queue. */
+/* The server sleeps while lines are in a queue, also when its client has shut down. */
 void chat_queues_sleep(void);
+void chat_shut_queues_sleep(void);
 
 /* The summary counts what was sent, and not what was only queued. */
 void chat_counts_sent(void);

@@ -9,6 +9,8 @@ enum { GUESTS = 12, ROUNDS = 4, ACTS = 400, VERIFIED_ACTS = 150, MOST_EVER = 150
  * lines of its own that it may have missed. */
 enum { QUEUE_SIZE = 256 * 1024, READ_SIZE = 32 * 1024, FLOOD_LINES = 256 };
 
+enum { MOST_SHUT = 16 };
+
 /* Which of the lines of a client comes next to another one. */
 enum { ANY_LINE = -1 };
 
@@ -30,6 +32,8 @@ struct chat_mix {
     int port;
     unsigned drawn;
     struct guest guests[GUESTS];
+    SOCKET shut[MOST_SHUT]; /* they have shut down, and read nothing more */
+    int shut_count;
     int come;             /* guests that have ever come */
     int total[MOST_EVER]; /* whole lines of one that has left in order; 0: it has not */
     int least_clients;
@@ -239,6 +243,26 @@ static void leave_in_order(struct chat_mix *mix, struct guest *guest)
     forget(mix, guest, guest->said);
 }
 
+/* It does not read until the round ends: the server need not wait for that. */
+static void shut_down(struct chat_mix *mix, struct guest *guest)
+{
+    shutdown(guest->peer, SD_SEND);
+    mix->shut[mix->shut_count++] = guest->peer;
+    forget(mix, guest, guest->said);
+}
+
+static void hear_the_ends(struct chat_mix *mix)
+{
+    while (mix->shut_count > 0) {
+        SOCKET peer = mix->shut[--mix->shut_count];
+        if (!in_trouble() && wait_for_end(peer, patience_ms) < 0)
+            trouble(TIMED_OUT, "what happens when recv returns 0, or FD_CLOSE comes?",
+                    "expected a client that has shut down and not read to be disconnected, found "
+                    "it still connected");
+        closesocket(peer);
+    }
+}
+
 static void leave(struct chat_mix *mix, struct guest *guest)
 {
     if (draw(&mix->drawn, 2) == 0)
@@ -255,7 +279,9 @@ static void act(struct chat_mix *mix, struct guest *guest)
         return;
     }
     unsigned what = draw(&mix->drawn, 40);
-    if (what == 0 && !guest->slow)
+    if (what == 0 && guest->slow && mix->shut_count < MOST_SHUT)
+        shut_down(mix, guest);
+    else if (what == 0 && !guest->slow)
         leave_in_order(mix, guest);
     else if (what == 1 && !guest->slow)
         leave(mix, guest);
@@ -333,6 +359,7 @@ static void calm(struct chat_mix *mix, struct server *server)
                 missing);
     if (!in_trouble())
         expect_sleep(server, SLEEP_MS);
+    hear_the_ends(mix);
 }
 
 static void leave_all(struct chat_mix *mix)
@@ -376,6 +403,7 @@ void chat_any_order(void)
     play(&mix);
     bool stopped = stop_soon_and_keep(&server) && find_summary(&server.process, &found);
     leave_all(&mix);
+    end_peers(mix.shut, mix.shut_count);
     if (stopped && (found.clients < mix.least_clients || found.clients > mix.come))
         trouble(FAILED, "which clients are counted, and when?",
                 "expected %d to %d clients in the summary, found %d", mix.least_clients, mix.come,

@@ -255,6 +255,39 @@ void chat_queues_sleep(void)
     close_chat(&server, peers, COUNT);
 }
 
+/* Several clients that read nothing, each of which came a little later than the one before it, so
+ * that lines are in the queue of at least one of them when they shut down. What becomes of those
+ * lines is up to the server, but it does not try to send them again and again. */
+void chat_shut_queues_sleep(void)
+{
+    enum { TALKER, LISTENER, LAZY, LAZIES = 4, COUNT = LAZY + LAZIES };
+    enum { APART = 4 * SLOW_PIECE, SLEEP_MS = 600, ROUNDS = 2 };
+    struct server server;
+    SOCKET peers[COUNT];
+    if (!open_chat(&server, peers, LAZY + 1))
+        return;
+    use_small_buffers(peers[LAZY]);
+    size_t capacity = in_trouble() ? 0 : talk_until_disconnected(peers, peers[LAZY], 0);
+    end_peers(peers + LAZY, 1);
+    for (int round = 0; round < ROUNDS && !in_trouble(); round++) {
+        size_t sent = 0, most = capacity > APART / 2 ? capacity - APART / 2 : 0;
+        for (int i = LAZY; i < COUNT; i++) {
+            peers[i] = in_trouble() ? INVALID_SOCKET : connect_peer(server.port);
+            use_small_buffers(peers[i]);
+            gather_chat((const SOCKET[]){peers[TALKER], peers[LISTENER], peers[i]}, 3);
+            talk_and_listen(peers, sent, sent + APART);
+            sent += APART;
+        }
+        talk_and_listen(peers, sent, most);
+        for (int i = LAZY; i < COUNT && !in_trouble(); i++)
+            shutdown(peers[i], SD_SEND);
+        if (!in_trouble())
+            expect_sleep(&server, SLEEP_MS);
+        end_peers(peers + LAZY, LAZIES);
+    }
+    close_chat(&server, peers, LAZY);
+}
+
 /* The system sends what it has taken even when the server has disconnected the client. */
 void chat_counts_sent(void)
 {

@@ -287,32 +287,54 @@ static void idle_does_not_read(struct server *server)
     end_peers(peers, COUNT);
 }
 
-/* The server has received all that they sent, and the end, and cannot send all of it back. What it
- * has open for a client shows whether that client is still connected. */
+/* What the server has open for a client that is silent. */
+static unsigned handles_of_a_client(const struct server *server, unsigned without)
+{
+    struct measurement with = {0};
+    SOCKET peer = connect_peer(server->port);
+    Sleep(100);
+    bool measured = measure_server(server, &with);
+    close_peer(peer);
+    Sleep(100);
+    return measured && with.handles > without ? with.handles - without : 0;
+}
+
+/* The server has received all that they sent, and cannot send all of it back. Just before their
+ * time has run out they shut down, which gives them no more time; before that another client comes,
+ * whose time runs out later. What the server has open for a client shows whether that client is
+ * still connected. */
 static void idle_stuck(void)
 {
-    enum { PAUSE_MS = 1800 }; /* the shutdown gives a client no more time */
+    enum { COME_MS = 1700, SHUT_DOWN_MS = 1800 };
     const struct service echo = {0};
     struct measurement before = {0}, after = {0};
     struct server server;
-    SOCKET peers[STUCK_PEERS];
+    SOCKET peers[STUCK_PEERS], other = INVALID_SOCKET;
     long long echoed = service_echoed_unread(&echo);
     if (in_trouble() || !start_server(&server, "--quiet"))
         return;
     converse(server.port, pattern, 1000, 1000); /* makes it open what it opens once */
     Sleep(100);
     bool measured = measure_server(&server, &before);
-    if (service_connect_stuck(server.port, &echo, echoed, PAUSE_MS, peers)) {
-        Sleep(IDLE_LATEST_MS - PAUSE_MS);
+    const unsigned most = before.handles + handles_of_a_client(&server, before.handles) + 1;
+    if (service_connect_stuck(server.port, &echo, echoed, peers)) {
+        Sleep(COME_MS);
+        other = connect_peer(server.port);
+        Sleep(SHUT_DOWN_MS - COME_MS);
+        for (int i = 0; i < STUCK_PEERS; i++)
+            shutdown(peers[i], SD_SEND);
+        Sleep(IDLE_LATEST_MS - SHUT_DOWN_MS);
         if (!measured || !measure_server(&server, &after))
             cannot_measure(&server);
-        else if (after.handles > before.handles + 1)
+        else if (after.handles > most)
             trouble(FAILED, "does a client that has shut down and takes no bytes count as silent?",
-                    "%d clients shut down and did not read: expected them to be disconnected after "
-                    "%.1f s, and as many handles as before, %u, found %u after %.1f s",
-                    STUCK_PEERS, IDLE_LIMIT_MS / 1000.0, before.handles, after.handles,
-                    IDLE_LATEST_MS / 1000.0);
+                    "%d clients sent and did not read, shut down after %.1f s, and another one "
+                    "came: expected the %d to be disconnected after %.1f s, and at most %u "
+                    "handles, found %u after %.1f s",
+                    STUCK_PEERS, SHUT_DOWN_MS / 1000.0, STUCK_PEERS, IDLE_LIMIT_MS / 1000.0, most,
+                    after.handles, IDLE_LATEST_MS / 1000.0);
     }
+    close_peer(other);
     end_peers(peers, STUCK_PEERS);
     stop_server(&server);
 }
