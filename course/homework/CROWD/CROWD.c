@@ -64,10 +64,10 @@ static void come_and_reset(int port)
     }
 }
 
-/* Rounds in which clients come, and some of them leave, and others only come and go. What the server needs after the first round
- * must be enough after the last one. The first clients need so many threads that there is a place
- * for all of them, so no more may begin later; on a busy machine a server may notice late that a
- * client has left, but not each time. */
+/* Rounds in which clients come, and some of them leave, and others only come and go. What the
+ * server needs after the first round must be enough after the last one. The first clients need so
+ * many threads that there is a place for all of them, so no more may begin later; on a busy machine
+ * a server may notice late that a client has left, but not each time. */
 static void change_crowd(struct server *server, const struct change *changes, int rounds,
                          const char *after_what)
 {
