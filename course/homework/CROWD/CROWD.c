@@ -28,7 +28,7 @@ static void empty_crowd(void)
         crowd[i] = INVALID_SOCKET;
 }
 
-/* How many of so many clients stay; 0: none. */
+/* Of each few clients in a row the first ones stay. */
 struct change {
     int stay, of;
 };
@@ -49,7 +49,7 @@ static void leave_crowd(struct change change)
     }
 }
 
-/* So many that a group would be full of them if their places were kept. */
+/* More than a group has places for: it would be full of them if their places were kept. */
 static void come_and_reset(int port)
 {
     enum { COUNT = 300, AT_ONCE = 5 };
