@@ -946,7 +946,7 @@ if exist build\tests\exercises.txt set /p opt_was=<build\tests\exercises.txt
 if not " %opt_was%"=="%opt_exercises%" call :write_list
 set "opt_others="
 for %%f in (tests\*.c) do if /i not "%%~nf"=="check" call :add_other tests\%%~nf.c
-for %%e in (%opt_exercises%) do for %%f in (course\homework\%%e\*.c) do call :add_other course\homework\%%e\%%~nxf
+for %%e in (%opt_exercises%) do call :add_checks %%e
 call :make_tool tests check process exercise_page utf8
 exit /b %errorlevel%
 
@@ -955,6 +955,11 @@ if exist build\tests\check.txt del build\tests\check.txt
 type nul >build\tests\exercises.h
 for %%e in (%opt_exercises%) do echo EXERCISE(%%e)>>build\tests\exercises.h
 >build\tests\exercises.txt echo%opt_exercises%
+exit /b 0
+
+:add_checks
+rem EXERCISE: all sources of its folder.
+for %%f in (course\homework\%1\*.c) do call :add_other course\homework\%1\%%~nxf
 exit /b 0
 
 :add_other
