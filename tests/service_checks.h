@@ -94,6 +94,10 @@ bool service_full(struct server *server, const struct service *service,
  * how they meet. For what no other check has thought of. */
 void service_any_order(const struct service *service);
 
+/* An accept fails because there is no socket left: its client is served when another one has left.
+ * Only the verifier lets it fail. */
+void service_no_socket_left(const struct service *service);
+
 /* What every server has places for. */
 enum { PLACES = 60 };
 

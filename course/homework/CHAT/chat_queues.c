@@ -256,21 +256,23 @@ void chat_queues_sleep(void)
 }
 
 /* Several clients that read nothing, each of which came a little later than the one before it, so
- * that lines are in the queue of at least one of them when they shut down. What becomes of those
- * lines is up to the server, but it does not try to send them again and again. */
+ * that lines are in the queue of at least one of them when they shut down: the system keeps more
+ * for some clients than for others, and the first ones may have been disconnected. What becomes of
+ * those lines is up to the server, but it does not try to send them again and again. */
 void chat_shut_queues_sleep(void)
 {
-    enum { TALKER, LISTENER, LAZY, LAZIES = 4, COUNT = LAZY + LAZIES };
-    enum { APART = 4 * SLOW_PIECE, SLEEP_MS = 600, ROUNDS = 2 };
+    enum { TALKER, LISTENER, LAZY, LAZIES = 10, COUNT = LAZY + LAZIES };
+    enum { APART = 8 * SLOW_PIECE, MORE = 2 * APART, SLEEP_MS = 600, ROUNDS = 2 };
     struct server server;
     SOCKET peers[COUNT];
     if (!open_chat(&server, peers, LAZY + 1))
         return;
     use_small_buffers(peers[LAZY]);
     size_t capacity = in_trouble() ? 0 : talk_until_disconnected(peers, peers[LAZY], 0);
+    const size_t most = capacity + MORE < SLOW_MOST ? capacity + MORE : SLOW_MOST;
     end_peers(peers + LAZY, 1);
     for (int round = 0; round < ROUNDS && !in_trouble(); round++) {
-        size_t sent = 0, most = capacity > APART / 2 ? capacity - APART / 2 : 0;
+        size_t sent = 0;
         for (int i = LAZY; i < COUNT; i++) {
             peers[i] = in_trouble() ? INVALID_SOCKET : connect_peer(server.port);
             use_small_buffers(peers[i]);

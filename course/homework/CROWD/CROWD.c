@@ -145,6 +145,11 @@ static void crowd_counts_much(struct server *server)
         stop_and_count(server, 1, (long long)length);
 }
 
+static void crowd_no_socket_left(void)
+{
+    service_no_socket_left(&(struct service){0});
+}
+
 const struct check crowd_checks[] = {
     {.name = "most leave and others come, again and again",
      .talk = crowd_changes,
@@ -155,6 +160,8 @@ const struct check crowd_checks[] = {
     {.name = "the summary has counted the clients and bytes of all threads",
      .talk = crowd_summary,
      .options = "--quiet"},
+    {.name = "no socket left: a client waits, and is served when another one has left",
+     .run = crowd_no_socket_left},
     {.name = "the summary counts more than 2 GiB",
      .talk = crowd_counts_much,
      .options = "--quiet",

@@ -222,6 +222,11 @@ static void duplex_stops(void)
     service_stops(&duplex_service);
 }
 
+static void duplex_no_socket_left(void)
+{
+    service_no_socket_left(&duplex_service);
+}
+
 static const struct check duplex_checks[] = {
     {.name = "the narration tells what is received and what is sent",
      .talk = duplex_narrates,
@@ -252,6 +257,8 @@ static const struct check duplex_checks[] = {
      .talk = duplex_sleeps,
      .options = "--quiet"},
     {.name = "600 clients and 1,500 messages leak nothing", .run = duplex_leaks_nothing},
+    {.name = "no socket left: a client waits, and is served when another one has left",
+     .run = duplex_no_socket_left},
     {.name = "Ctrl+C with clients of each kind", .run = duplex_stops},
     {0},
 };

@@ -187,6 +187,11 @@ static void farewell_not_at_the_stop(void)
     end_peers(peers, COUNT);
 }
 
+static void farewell_no_socket_left(void)
+{
+    service_no_socket_left(&farewell_service);
+}
+
 static const struct check farewell_checks[] = {
     {.name = "the echo, the farewell, the end", .talk = farewell_short, .options = "--quiet"},
     {.name = "a client that sent nothing gets one", .talk = farewell_nothing, .options = "--quiet"},
@@ -225,6 +230,8 @@ static const struct check farewell_checks[] = {
     {.name = "clients that have shut down and do not read cost no CPU",
      .run = farewell_idle_costs_nothing},
     {.name = "600 clients and 1,500 messages leak nothing", .run = farewell_leaks_nothing},
+    {.name = "no socket left: a client waits, and is served when another one has left",
+     .run = farewell_no_socket_left},
     {.name = "Ctrl+C with clients of each kind", .run = farewell_stops},
     {.name = "Ctrl+C: the summary counts what was sent, and nothing more",
      .run = farewell_counts_sent},

@@ -355,6 +355,11 @@ static void frame_idle_costs_nothing(void)
     service_idle_costs_nothing(&frame_service);
 }
 
+static void frame_no_socket_left(void)
+{
+    service_no_socket_left(&frame_service);
+}
+
 static const struct check frame_checks[] = {
     {.name = "each message comes back whole", .talk = frame_whole, .options = "--quiet"},
     {.name = "a message that is not complete waits",
@@ -400,6 +405,8 @@ static const struct check frame_checks[] = {
     {.name = "600 clients and 1,500 messages leak nothing", .run = frame_leaks_nothing},
     {.name = "300 clients that leave in the middle of a message leak nothing",
      .run = frame_middles_leak_nothing},
+    {.name = "no socket left: a client waits, and is served when another one has left",
+     .run = frame_no_socket_left},
     {.name = "Ctrl+C with clients of each kind", .run = frame_stops},
     {.name = "Ctrl+C: the summary counts what was sent, and nothing more",
      .run = frame_counts_sent},

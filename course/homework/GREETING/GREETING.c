@@ -224,6 +224,11 @@ static void greeting_idle_costs_nothing(void)
     service_idle_costs_nothing(&greeting_service);
 }
 
+static void greeting_no_socket_left(void)
+{
+    service_no_socket_left(&greeting_service);
+}
+
 static const struct check greeting_checks[] = {
     {.name = "each client is greeted, with its number",
      .talk = greeting_first,
@@ -266,6 +271,8 @@ static const struct check greeting_checks[] = {
     {.name = "clients that have shut down and do not read cost no CPU",
      .run = greeting_idle_costs_nothing},
     {.name = "600 clients and 1,500 messages leak nothing", .run = greeting_leaks_nothing},
+    {.name = "no socket left: a client waits, and is served when another one has left",
+     .run = greeting_no_socket_left},
     {.name = "Ctrl+C with clients of each kind", .run = greeting_stops},
     {.name = "Ctrl+C: the summary counts what was sent, and nothing more",
      .run = greeting_counts_sent},

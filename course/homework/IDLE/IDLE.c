@@ -96,22 +96,39 @@ static void idle_after_a_word(struct server *server)
     end_peers(peers, COUNT);
 }
 
+/* A client that sends, and gets the same back, without a pause. */
+struct busy {
+    SOCKET peer;
+    volatile LONG ends;
+};
+
+static DWORD WINAPI be_busy(void *parameter)
+{
+    struct busy *busy = parameter;
+    while (!busy->ends && exchange(busy->peer, pattern, 100, 100))
+        continue;
+    return 0;
+}
+
 /* There is always something to do, so a wait hardly ever times out. The silent ones came one after
  * the other, so that a clock that counts whole seconds is noticed. */
 static void idle_beside_busy(struct server *server)
 {
     enum { SILENT = 3, APART_MS = 350 };
-    SOCKET busy = connect_peer(server->port), silent[SILENT];
+    struct busy busy = {connect_peer(server->port), 0};
+    SOCKET silent[SILENT];
     double heard[SILENT];
     bool ended[SILENT] = {false};
     int count = 0, ends = 0;
+    HANDLE thread = in_trouble() ? NULL : CreateThread(NULL, 0, be_busy, &busy, 0, NULL);
+    if (thread == NULL && !in_trouble())
+        fail((int)GetLastError(), "CreateThread");
     double begun = now_ms();
     while (!in_trouble() && ends < SILENT) {
         if (count < SILENT && now_ms() - begun >= count * APART_MS) {
             heard[count] = now_ms();
             silent[count++] = connect_peer(server->port);
         }
-        exchange(busy, pattern, 100, 100);
         for (int i = 0; i < count && !in_trouble(); i++) {
             if (ended[i])
                 continue;
@@ -120,8 +137,13 @@ static void idle_beside_busy(struct server *server)
             judge_end(ended[i], now_ms() - heard[i], "a silent client next to a busy one");
         }
     }
+    InterlockedExchange(&busy.ends, 1);
+    if (thread != NULL) {
+        WaitForSingleObject(thread, INFINITE); /* each of its waits is bounded */
+        CloseHandle(thread);
+    }
     end_peers(silent, count);
-    close_peer(busy);
+    close_peer(busy.peer);
 }
 
 /* They say a word at different times after they have come: each has 2 s from its word on. */
@@ -752,6 +774,11 @@ static void idle_summary(struct server *server)
     end_peers(peers, 2);
 }
 
+static void idle_no_socket_left(void)
+{
+    service_no_socket_left(&(struct service){0});
+}
+
 const struct check idle_checks[] = {
     {.name = "a client that never sends is disconnected after 2 s, and the narration says so",
      .talk = idle_from_the_start,
@@ -790,6 +817,8 @@ const struct check idle_checks[] = {
     {.name = "when all places are free again, the next client is served",
      .talk = idle_full,
      .options = "--quiet"},
+    {.name = "no socket left: a client waits, and is served when another one has left",
+     .run = idle_no_socket_left},
     {.name = "without clients the server sleeps", .talk = idle_server_sleeps, .options = "--quiet"},
     {.name = "the server sleeps while nothing happens and no time has run out",
      .talk = idle_client_sleeps,

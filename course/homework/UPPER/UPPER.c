@@ -95,6 +95,11 @@ static void upper_counts_sent(void)
     service_counts_sent(&(struct service){.counts_parts = true});
 }
 
+static void upper_no_socket_left(void)
+{
+    service_no_socket_left(&(struct service){0});
+}
+
 static const struct check upper_checks[] = {
     {.name = "small letters come back as capitals", .talk = upper_letters, .options = "--quiet"},
     {.name = "all other bytes come back as they are", .talk = upper_others, .options = "--quiet"},
@@ -108,6 +113,8 @@ static const struct check upper_checks[] = {
      .options = "--quiet"},
     {.name = "Ctrl+C: the summary counts what was sent, and nothing more",
      .run = upper_counts_sent},
+    {.name = "no socket left: a client waits, and is served when another one has left",
+     .run = upper_no_socket_left},
     {.name = "many receives leak nothing", .talk = receives_leak_nothing, .options = "--quiet"},
     {.name = "300 clients leak nothing", .run = echo_leaks_nothing},
     {.name = "each of 150 clients is served when others leave",
