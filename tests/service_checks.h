@@ -66,7 +66,8 @@ void service_leaks_nothing(const struct service *service);
  * waits until a time has passed. */
 void service_answers_soon(struct server *server, const struct service *service);
 
-/* The same; and a quiet client is answered soon while others are busy. */
+/* The same; a quiet client is answered soon while others send without a pause, and gets its share
+ * of the answers beside many that wait for each one; and of a few busy clients none waits long. */
 void service_is_fair(struct server *server, const struct service *service);
 
 /* Clients leave in every way; then 60 are served at the same time, and late ones when others have
@@ -88,12 +89,6 @@ struct leaving {
 bool service_full(struct server *server, const struct service *service,
                   const struct leaving *leavings, int least);
 
-/* 24 clients come, send, receive, shut down and leave in any order, and after each of some rounds
- * everything comes back to those that are there, and the server is at rest; nothing leaks, and the
- * summary has what came back. In each run the same acts are drawn, but the server's speed decides
- * how they meet. For what no other check has thought of. */
-void service_any_order(const struct service *service);
-
 /* An accept fails because there is no socket left: its client is served when another one has left.
  * Only the verifier lets it fail. */
 void service_no_socket_left(const struct service *service);
@@ -104,5 +99,13 @@ enum { PLACES = 60 };
 /* Ctrl+C with clients that are silent, do not read, have shut down, or send without a pause; and
  * while clients wait for each answer. What has come back must be in the summary. */
 void service_stops(const struct service *service);
+
+/* ---- anything in any order: service_mix.c ---------------------------------------------------- */
+
+/* 24 clients come, send, receive, shut down and leave in any order, and after each of some rounds
+ * everything comes back to those that are there, and the server is at rest; nothing leaks, and the
+ * summary has what came back. In each run the same acts are drawn, but the server's speed decides
+ * how they meet. For what no other check has thought of. */
+void service_any_order(const struct service *service);
 
 #endif

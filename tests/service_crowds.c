@@ -166,7 +166,7 @@ static double longest_pause(int port, const struct service *service, int count)
 /* A few, so that each of them always has a place beside the same other ones. */
 static void few_are_fair(struct server *server, const struct service *service)
 {
-    enum { LEAST = 3, MOST = 6, TRIES = 3, MOST_MS = FEW_MS / 2 };
+    enum { LEAST = 3, MOST = 5, TRIES = 3, MOST_MS = FEW_MS / 2 };
 
     for (int count = LEAST; count <= MOST && !in_trouble(); count++) {
         double shortest = FEW_MS;
@@ -218,7 +218,7 @@ void service_answers_soon(struct server *server, const struct service *service)
 /* On a busy machine a fair server may be late as well, but not each time. */
 static void expect_soon_beside_floods(struct server *server, const struct service *service)
 {
-    enum { COUNT = 12, BUSY_MS = 2500, TRIES = 3, MOST_MS = 1000 };
+    enum { COUNT = 12, BUSY_MS = 1900, TRIES = 3, MOST_MS = 1000 };
     double shortest = BUSY_MS;
 
     for (int i = 0; i < TRIES && shortest > MOST_MS && !in_trouble(); i++) {
@@ -236,7 +236,7 @@ static void expect_soon_beside_floods(struct server *server, const struct servic
  * all of them wait long, but about as long as the quiet one; and few answers tell nothing. */
 static void expect_its_share(struct server *server, const struct service *service)
 {
-    enum { COUNT = 40, PLAY_MS = 1800, TRIES = 3, MUCH_LESS = 20, FEW = 10 };
+    enum { COUNT = 40, PLAY_MS = 1400, TRIES = 3, MUCH_LESS = 20, FEW = 10 };
     const long long all = COUNT * (long long)service_units(service, FIRST_LENGTH);
     struct quiet seen = {0, 0, 0};
     bool has_share = false;

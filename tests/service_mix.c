@@ -1,7 +1,7 @@
 /* service_mix.c - clients that do anything in any order. See service_checks.h. */
 #include "service_checks.h"
 
-enum { GUESTS = 24, ROUNDS = 4, ACTS = 500, VERIFIED_ACTS = 200, MOST_SENT = 2 * 1024 * 1024 };
+enum { GUESTS = 24, ROUNDS = 3, ACTS = 500, VERIFIED_ACTS = 200, MOST_SENT = 2 * 1024 * 1024 };
 
 /* One of the clients. What it does is drawn; what must come to it follows from what it did. */
 struct guest {
