@@ -719,9 +719,10 @@ static void idle_full(struct server *server)
     end_peers(peers, places);
 }
 
+/* It does not even look every 2 s. */
 static void idle_server_sleeps(struct server *server)
 {
-    enum { WATCHED_MS = 9000 };                /* it does not even look every 2 s */
+    enum { WATCHED_MS = 9000 };
     converse(server->port, pattern, 100, 100); /* the only client has come and gone */
     if (!in_trouble())
         expect_sleep(server, WATCHED_MS);
