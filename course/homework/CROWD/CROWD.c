@@ -86,6 +86,7 @@ static void change_crowd(struct server *server, const struct change *changes, in
                     "expected no more threads, found %u",
                     CROWD_SIZE, full.threads, now.threads);
         leave_crowd(changes[round]);
+        measured = measured && measure_at_rest(server, &now); /* their places are free again */
         come_and_reset(server->port);
         Sleep(200); /* until the groups have ended */
         measured = measured && measure_at_rest(server, round == 0 ? &before : &now);
