@@ -69,7 +69,7 @@ struct run {
     struct result *result;
 };
 
-static int seconds = 300, at_once, seeds;
+static int seconds = 600, at_once, seeds;
 static const char *compiler, *output, *folder;
 
 static char exercises[MOST_EXERCISES][40];
