@@ -265,7 +265,6 @@ static void no_socket_left(void)
     enum { MOST = 4, LENGTH = 100 };
     SOCKET peers[MOST];
     struct server server;
-    char kinds[300] = "";
     bool failed = false;
     int count = 0;
 
@@ -277,11 +276,7 @@ static void no_socket_left(void)
         trouble(SKIPPED, "", "this server ends when there are no sockets left");
         return;
     }
-    bool chosen = GetEnvironmentVariableA("VERIFIER_UNKIND", kinds, sizeof kinds) != 0;
-    SetEnvironmentVariableA("VERIFIER_UNKIND", "accept_full");
-    bool started = start_server(&server, "");
-    SetEnvironmentVariableA("VERIFIER_UNKIND", chosen ? kinds : NULL);
-    if (!started)
+    if (!start_unkind_server(&server, "", "accept_full"))
         return;
     while (count < MOST && !failed && !in_trouble()) {
         SOCKET peer = connect_peer(server.port);

@@ -315,7 +315,6 @@ void service_counts_sent(const struct service *service)
     const long long step = service->counts_parts ? BUFFER / 6 : BUFFER / 2;
     /* A server that counts wrongly says up to a buffer more, or less, than the system has kept. */
     const long long said = service_echoed_unread(service), echoed = said < MOST ? said : MOST;
-
     const double end = now_ms() + MOST_MS;
     int telling = 0;
 

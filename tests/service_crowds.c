@@ -478,7 +478,6 @@ void service_no_socket_left(const struct service *service)
 {
     enum { MOST = 4, ANSWER_MS = 1000 };
     const size_t length = service_units(service, FIRST_LENGTH);
-    char kinds[300] = "";
     SOCKET peers[MOST];
     struct server server;
     int count = 0;
@@ -486,11 +485,7 @@ void service_no_socket_left(const struct service *service)
 
     if (!verified) /* the check is about the same server with the verifier */
         return;
-    bool chosen = GetEnvironmentVariableA("VERIFIER_UNKIND", kinds, sizeof kinds) != 0;
-    SetEnvironmentVariableA("VERIFIER_UNKIND", "accept_full");
-    bool started = start_server(&server, "--quiet");
-    SetEnvironmentVariableA("VERIFIER_UNKIND", chosen ? kinds : NULL);
-    if (!started)
+    if (!start_unkind_server(&server, "--quiet", "accept_full"))
         return;
     while (count < MOST && !waits && !in_trouble()) {
         SOCKET peer = connect_peer(server.port);

@@ -299,6 +299,18 @@ bool start_server(struct server *server, const char *options)
     }
 }
 
+bool start_unkind_server(struct server *server, const char *options, const char *kinds)
+{
+    static const char variable[] = "VERIFIER_UNKIND";
+    char before[300] = "";
+
+    bool chosen = GetEnvironmentVariableA(variable, before, sizeof before) != 0;
+    SetEnvironmentVariableA(variable, kinds);
+    bool started = start_server(server, options);
+    SetEnvironmentVariableA(variable, chosen ? before : NULL);
+    return started;
+}
+
 int count_text(struct server *server, const char *text)
 {
     struct capture *output = &server->process.output;

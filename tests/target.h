@@ -43,6 +43,10 @@ bool start_program(struct process *process, const char *arguments);
  * waits until it listens. False after noting trouble. The caller ends it with stop_server. */
 bool start_server(struct server *server, const char *options);
 
+/* The same with a program that was built with the verifier, which does only these kinds of
+ * unkindness (tests/verifier/unkindness.h). */
+bool start_unkind_server(struct server *server, const char *options, const char *kinds);
+
 /* Like end_process, after checking what the verifier printed, and whether the program has crashed.
  * when says at which point of its life, for example "before it listened". */
 void end_program(struct process *process, const char *when);
