@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # variants_test.sh - proves that the checks of an exercise tell right from wrong: each patch of its folder wrong
 # makes a server that fails the check that the patch names, and each patch of its folder right one that passes
-# them all. The last line: N passed, N failed. Started by build.sh test all, which has built the checks; it tries a
-# sample, a different one each day: one wrong and one right variant of each third exercise. By hand, after a build.sh
-# test or a build.sh check of any exercise:
+# them all, also under the verifier, as the exercise's solution does. The last line: N passed, N failed. Started by
+# build.sh test all, which has built the checks; it tries a sample, a different one each day: one wrong and one right
+# variant of each third exercise. By hand, after a build.sh test or a build.sh check of any exercise:
 #
-#     tests/linux/variants_test.sh                  the sample
+#     tests/linux/variants_test.sh                  the sample; beside=4 before it: four at a time
 #     tests/linux/variants_test.sh all              all of them
 #     tests/linux/variants_test.sh all UPPER IDLE   all of these exercises
 #
@@ -57,34 +57,42 @@ of_sample() {
     done
 }
 
-# folder_of PATCH: CHAT_wrong_NAME
+# folder_of PATCH: CHAT_wrong_NAME; CHAT_CHAT is the solution.
 folder_of() { sed 's|course/homework/||; s|\.patch$||; s|/|_|g' <<<"$1"; }
 
-# make_server PATCH: makes build/FOLDER/server.exe; prints what goes wrong.
+# must_pass PATCH: is it a right variant, or the solution? Their checks run as a student's do, with the verifier.
+must_pass() { [[ $1 != */wrong/* ]]; }
+
+# make_server PATCH: makes build/FOLDER/server.exe, for the verifier build/verified/FOLDER/server.exe; prints what goes
+# wrong.
 make_server() {
-    local folder exercise solution objects=build/plain options=()
+    local folder exercise solution
     folder=$(folder_of "$1")
     exercise=${folder%%_*}
     solution=course/homework/$exercise/$exercise.patch
-    mkdir -p "$folder" "build/$folder"
+    mkdir -p "$folder" "build/$folder" "build/verified/$folder"
     cp "$(sed -nE 's/^\+\+\+ b\///p' "$solution")" "$folder/server.c" || return
     [ "$(header "$1" base)" != solution ] || patch --fuzz=0 -s "$folder/server.c" "$solution" || return
     patch --fuzz=0 -s "$folder/server.c" "$1" || return
-    if [ -n "$(header "$1" seed)" ]; then
-        objects=build/verified
-        options=("${verifier[@]}")
-    fi
-    "${compile[@]}" "${options[@]}" "$folder/server.c" "$objects"/*.o -o "build/$folder/server.exe" -lws2_32 2>&1
+    "${compile[@]}" "$folder/server.c" build/plain/*.o -o "build/$folder/server.exe" -lws2_32 2>&1
+    "${compile[@]}" "${verifier[@]}" "$folder/server.c" build/verified/*.o -o "build/verified/$folder/server.exe" \
+        -lws2_32 2>&1
 }
 
 # check_server PATCH: prints what check.exe says.
 check_server() {
-    local folder seed caught
+    local folder seed caught program options=()
     folder=$(folder_of "$1")
     seed=$(header "$1" seed)
-    caught=$(header "$1" caught) # of a wrong one, this check alone
-    timeout 240 wine build/tests/check.exe ${seed:+--seed "$seed"} ${caught:+--only "$caught"} --exercise "${folder%%_*}" "build\\$folder" \
-        2>/dev/null | tr -d '\r'
+    caught=$(header "$1" caught)
+    program=build\\$folder
+    if must_pass "$1"; then
+        options=(--verified "build\\verified\\$folder")
+    else
+        options=(--only "$caught" ${seed:+--seed "$seed"})
+        [ -z "$seed" ] || program=build\\verified\\$folder
+    fi
+    timeout 900 wine build/tests/check.exe "${options[@]}" --exercise "${folder%%_*}" "$program" 2>/dev/null | tr -d '\r'
 }
 
 # proof PATCH: prints what is not as it should be.
@@ -92,7 +100,7 @@ proof() {
     local said caught
     said=$(check_server "$1")
     caught=$(header "$1" caught)
-    if [[ $1 == */right/* ]]; then
+    if must_pass "$1"; then
         grep -aqxE '([1-9][0-9]*)/\1' <<<"$said" || grep -avE '^ok ' <<<"$said"
     elif ! grep -aE '^[A-Z]+ ' <<<"$said" | grep -av '^ENV ' | grep -aqF -- "$caught"; then
         printf 'the check "%s" does not fail:\n%s\n' "$caught" "$said"
@@ -107,7 +115,7 @@ for exercise in "${exercises[@]}"; do
     number=$((${number:-0} + 1))
     while read -r patch; do
         [ -n "$sample" ] && [ $(((day + number) % 3)) != 0 ] || patches+=("$patch")
-    done < <(of_sample "$folder"/wrong/*.patch && of_sample "$folder"/right/*.patch)
+    done < <(of_sample "$folder"/wrong/*.patch && of_sample "$folder"/right/*.patch "$folder"/*.patch)
     report "$(basename "$exercise"): eight wrong variants and four right ones, each as its patch and the table say" "$(
         [ "$(compgen -G "$folder/wrong/*.patch" | wc -l)" -ge 8 ] || echo "not eight wrong ones"
         [ "$(compgen -G "$folder/right/*.patch" | wc -l)" -ge 4 ] || echo "not four right ones"
@@ -124,12 +132,10 @@ done
 for source in common/*.c; do
     background "${compile[@]}" -c "$source" -o "build/plain/$(basename "$source" .c).o" >>"$scratch/objects" 2>&1
 done
-if grep -lE '^# seed: ' "${patches[@]}" /dev/null >/dev/null; then
-    for source in common/*.c tests/verifier/verifier.c; do
-        background "${compile[@]}" "${verifier[@]}" -c "$source" -o "build/verified/$(basename "$source" .c).o" \
-            >>"$scratch/objects" 2>&1
-    done
-fi
+for source in common/*.c tests/verifier/verifier.c; do
+    background "${compile[@]}" "${verifier[@]}" -c "$source" -o "build/verified/$(basename "$source" .c).o" \
+        >>"$scratch/objects" 2>&1
+done
 wait
 report "common compiles" "$(<"$scratch/objects")"
 for patch in "${patches[@]}"; do
@@ -142,7 +148,8 @@ done
 wait
 for patch in "${patches[@]}"; do
     folder=$(folder_of "$patch")
-    report "$(sed 's/_/, /; s/_/: /' <<<"$folder"): $(header "$patch" what)" \
+    what=$(header "$patch" what)
+    report "$(sed 's/_/, /; s/_/: /' <<<"$folder"): ${what:-the solution}" \
         "$(cat "$scratch/$folder.build" "$scratch/$folder.proof" 2>/dev/null)"
 done
 print_counts
