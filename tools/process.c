@@ -39,6 +39,17 @@ static void print_lines(struct capture *capture)
     LeaveCriticalSection(&printing);
 }
 
+/* Doubled each time: a program may print many megabytes in small pieces. */
+static void make_room(struct capture *capture, size_t size)
+{
+    if (size <= capture->size)
+        return;
+    capture->size = max(size, 2 * capture->size);
+    capture->bytes = realloc(capture->bytes, capture->size);
+    if (capture->bytes == NULL)
+        fail(WSA_NOT_ENOUGH_MEMORY, "memory for a program's output");
+}
+
 /* After the first MOST_COLLECTED bytes the output is still read, so that the program goes on, but
  * not kept. */
 static void add_bytes(struct capture *capture, const char *bytes, size_t length)
@@ -47,10 +58,7 @@ static void add_bytes(struct capture *capture, const char *bytes, size_t length)
 
     EnterCriticalSection(&capture->lock);
     if (capture->length + length <= most_collected) {
-        char *longer = realloc(capture->bytes, capture->length + length + 1);
-        if (longer == NULL)
-            fail(WSA_NOT_ENOUGH_MEMORY, "memory for a program's output");
-        capture->bytes = longer;
+        make_room(capture, capture->length + length + 1);
         memcpy(capture->bytes + capture->length, bytes, length);
         capture->length += length;
         capture->bytes[capture->length] = '\0';
@@ -93,6 +101,7 @@ static bool open_capture(struct capture *capture, const char *label, HANDLE *chi
     SetHandleInformation(*child_end, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
     InitializeCriticalSection(&capture->lock);
     capture->bytes = calloc(1, 1);
+    capture->size = 1;
     capture->changed = CreateEventA(NULL, FALSE, FALSE, NULL);
     capture->thread = CreateThread(NULL, 0, collect, capture, 0, NULL);
     return capture->bytes != NULL && capture->changed != NULL && capture->thread != NULL;

@@ -16,6 +16,7 @@ struct capture {
     CRITICAL_SECTION lock;
     char *bytes; /* always followed by '\0' */
     size_t length;
+    size_t size; /* of the memory at bytes */
     bool ended;
     bool closing;      /* the rest is of no interest */
     const char *label; /* not NULL: every line is also printed, after this label */
