@@ -376,7 +376,7 @@ static void report_exercise(const char *folder, const char *verified_folder)
 
 static void check_exercise(const char *folder, const char *verified_folder)
 {
-    patience_ms = verified ? 6000 : 3000;
+    set_patience(verified ? 6000 : 3000);
     most_check_ms = verified ? 120000 : 90000;
     server_options = exercise->options;
     if (is_second)
@@ -604,6 +604,7 @@ int main(int argc, char **argv)
     if (kill_servers)
         patience_ms = 4000; /* an unfinished server often has to be waited for */
     start_winsock();
+    start_pace();
     CloseHandle(CreateThread(NULL, 0, end_after_a_while, NULL, 0, NULL));
     fill_pattern();
     verified = verified || seeds > 0;

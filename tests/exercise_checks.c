@@ -76,7 +76,7 @@ void expect_no_leak(const char *options, void (*visit)(int port, int number))
             measured = measure_server(&server, &before);
         visit(server.port, i);
     }
-    Sleep(200); /* the server may still be closing the last one */
+    give_time(200); /* the server may still be closing the last one */
     expect_no_growth(&server, measured ? &before : NULL, 2 * 1024 * 1024,
                      "what is closed and freed in close_client?", "after 300 clients");
     stop_server(&server);

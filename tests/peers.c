@@ -1,6 +1,6 @@
 /* peers.c - clients that talk to the server under test. See peers.h. */
 #include "peers.h"
-#include "target.h" /* patience_ms */
+#include "target.h" /* most_check_ms */
 
 unsigned char pattern[PATTERN_SIZE];
 
@@ -32,10 +32,11 @@ int wait_for_socket(SOCKET peer, int wanted, DWORD milliseconds)
     fd_set readable, writable, broken;
     struct timeval time = {(long)(milliseconds / 1000), (long)(milliseconds % 1000 * 1000)};
 
-    if (check_age_ms() > most_check_ms) {
+    const double most_ms = at_this_pace(most_check_ms);
+    if (check_age_ms() > most_ms) {
         trouble(TIMED_OUT, "what does the server do for a few bytes only, or wait for each time?",
-                "the check did not come to its end within %d s, although the server went on",
-                most_check_ms / 1000);
+                "the check did not come to its end within %.0f s, although the server went on",
+                most_ms / 1000);
         return 0;
     }
     FD_ZERO(&readable);

@@ -1,7 +1,7 @@
 /* scripted_server.c - a server inside the checks. See scripted_server.h. */
 #include "scripted_server.h"
 #include "peers.h"
-#include "target.h" /* patience_ms */
+#include "pace.h"
 
 #include <stdlib.h>
 

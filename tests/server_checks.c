@@ -132,7 +132,7 @@ static void resets_of_lazy_clients(struct server *server)
 
 static void never_reads(struct server *server)
 {
-    enum { MOST_WAIT_MS = 1000 };
+    const double most_wait = at_this_pace(1000);
     struct measurement before, after;
     converse(server->port, pattern, 100, 100); /* makes it allocate what it allocates once */
     bool measured = measure_server(server, &before);
@@ -145,8 +145,8 @@ static void never_reads(struct server *server)
             trouble(FAILED, "does the server receive again before it has sent everything back?",
                     "expected the server to stop receiving, found that it took %lu bytes",
                     (unsigned long)sent);
-        double waited = service_shortest_visit(server->port, &(struct service){0}, MOST_WAIT_MS);
-        if (waited > MOST_WAIT_MS)
+        double waited = service_shortest_visit(server->port, &(struct service){0}, most_wait);
+        if (waited > most_wait)
             trouble(FAILED, "a send that blocks",
                     "while one client did not read, another had to wait %.1f s", waited / 1000);
         if (!measured || !measure_server(server, &after))
@@ -344,7 +344,7 @@ static void two_thousand_in_a_row(struct server *server)
             measured = measure_server(server, &before);
         converse(server->port, pattern + i, 100, 100);
     }
-    Sleep(200); /* the server may still be closing the last one */
+    give_time(200); /* the server may still be closing the last one */
     expect_no_growth(server, measured ? &before : NULL, 2 * 1024 * 1024,
                      "WSACloseEvent, closesocket, CloseHandle, free: once for each client",
                      "after 2,000 connections");
@@ -416,7 +416,7 @@ static int raise_storm(int port, int seconds)
         connections += storms[i].connections;
     }
     converse(port, pattern, 100000, 65536);
-    Sleep(200); /* the server may still be closing the last one */
+    give_time(200); /* the server may still be closing the last one */
     return connections;
 }
 

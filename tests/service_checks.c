@@ -70,7 +70,7 @@ void service_half_close(struct server *server, const struct service *service)
     size_t whole = service_units(service, 400000);
     if (late != INVALID_SOCKET && send_all(late, bytes, whole)) {
         shutdown(late, SD_SEND);
-        Sleep(300);
+        give_time(300);
         if (receive_exactly(late, bytes, whole))
             service_receive_end(late, service, whole);
     }
@@ -110,7 +110,8 @@ static bool finish(SOCKET peer, const unsigned char *bytes, size_t sent, size_t 
 
 void service_reads_late(struct server *server, const struct service *service)
 {
-    enum { MOST_MEMORY = 4 * 1024 * 1024, MOST_WAIT_MS = 1000 };
+    enum { MOST_MEMORY = 4 * 1024 * 1024 };
+    const double most_wait = at_this_pace(1000);
     const unsigned char *bytes = service_bytes(service);
     struct measurement before, after;
 
@@ -120,13 +121,12 @@ void service_reads_late(struct server *server, const struct service *service)
     if (lazy == INVALID_SOCKET)
         return;
     size_t sent = service_fill(lazy, bytes, SERVICE_SIZE - service->unit);
-    bool waited =
-        service_shortest_visit(server->port, service, MOST_WAIT_MS) > MOST_WAIT_MS && !verified;
+    bool waited = service_shortest_visit(server->port, service, most_wait) > most_wait && !verified;
     if (!in_trouble()) /* the other one's bytes do not get into what the first one still gets */
         service_visit(server->port, service, 1024 * 1024, 256 * 1024);
     if (waited)
         trouble(FAILED, "which call waits for the client that does not read?",
-                "while one client did not read, another had to wait more than %d ms", MOST_WAIT_MS);
+                "while one client did not read, another had to wait more than %.0f ms", most_wait);
     if (!measured || !measure_server(server, &after))
         cannot_measure(server);
     else if (after.memory > before.memory + MOST_MEMORY)
@@ -375,7 +375,7 @@ void service_quick_resets(struct server *server, const struct service *service)
     }
     if (!in_trouble())
         service_visit(server->port, service, 100, 100);
-    Sleep(200); /* the server may still be closing the last one */
+    give_time(200); /* the server may still be closing the last one */
     expect_no_growth(server, measured ? &before : NULL, any_memory,
                      "what becomes of a client whose first operation fails immediately?",
                      "after 400 clients that connected and reset their connections");
@@ -515,7 +515,7 @@ void service_leaks_nothing(const struct service *service)
         else
             service_visit(server.port, service, 100, 100);
     }
-    Sleep(200); /* the server may still be closing the last one */
+    give_time(200); /* the server may still be closing the last one */
     expect_no_growth(&server, measured ? &before : NULL, 768 * 1024, freed, "after 600 clients");
 
     SOCKET peer = in_trouble() ? INVALID_SOCKET : service_connect(server.port, service);

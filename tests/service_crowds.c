@@ -1,10 +1,9 @@
 /* service_crowds.c - promises to many clients at the same time. See service_checks.h. */
 #include "service_checks.h"
-#include "scripted_server.h"
 
 /* ---- fairness ------------------------------------------------------------------------------ */
 
-enum { MOST_BUSY = 40, FEW_MS = 600 };
+enum { MOST_BUSY = 40 };
 
 /* A client that sends without a pause, so that the server always has something to do for it. */
 struct flood {
@@ -144,12 +143,12 @@ static struct quiet watch_quiet(int port, const struct service *service, LPTHREA
 
 /* How many milliseconds one of that many busy clients waits at most for the next bytes, if it has
  * got much less than the others. */
-static double longest_pause(int port, const struct service *service, int count)
+static double longest_pause(int port, const struct service *service, int count, double ms)
 {
     enum { MUCH_LESS = 4 };
     struct flood busy[MOST_BUSY];
     HANDLE threads[MOST_BUSY];
-    const double end = now_ms() + FEW_MS;
+    const double end = now_ms() + ms;
     double longest = 0;
 
     for (int i = 0; i < count; i++)
@@ -165,61 +164,57 @@ static double longest_pause(int port, const struct service *service, int count)
 }
 
 /* A few, so that each of them always has a place beside the same other ones. */
-static void few_are_fair(struct server *server, const struct service *service)
+static void few_are_fair(struct server *server, const struct service *service, double pace)
 {
-    enum { LEAST = 3, MOST = 5, TRIES = 3, MOST_MS = FEW_MS / 2 };
+    enum { LEAST = 3, MOST = 5, TRIES = 3 };
+    const double busy_ms = 600 * pace, most_ms = busy_ms / 2;
 
     for (int count = LEAST; count <= MOST && !in_trouble(); count++) {
-        double shortest = FEW_MS;
-        for (int i = 0; i < TRIES && shortest > MOST_MS && !in_trouble(); i++) {
-            double longest = longest_pause(server->port, service, count);
+        double shortest = busy_ms;
+        for (int i = 0; i < TRIES && shortest > most_ms && !in_trouble(); i++) {
+            double longest = longest_pause(server->port, service, count, busy_ms);
             shortest = longest < shortest ? longest : shortest;
         }
-        if (shortest > MOST_MS)
+        if (shortest > most_ms)
             trouble(FAILED, "in which order are those served that always have something to do?",
                     "%d clients sent without a pause for %.1f s: expected each one to get bytes "
                     "within %.1f s, found that one waited for %.1f s, the best of %d times",
-                    count, FEW_MS / 1000.0, MOST_MS / 1000.0, shortest / 1000, TRIES);
+                    count, busy_ms / 1000, most_ms / 1000, shortest / 1000, TRIES);
     }
 }
 
-/* Of some answers, or of the visits of a new client each: how many come within the limit, and how
- * often an echo of our own has answered three times within 5 ms meanwhile. */
-struct pace {
-    int tries, soon, reference;
+/* Of some answers, or of the visits of a new client each: how many come within the limit? */
+struct promptness {
+    int tries, prompt;
 };
-enum { SOON_TRIES = 200, SOON_TRIES_MS = 6000, SOON_LEAST = 3, REFERENCE_MS = 5 };
+enum { PROMPT_LEAST = 3 };
 
-static struct pace measure_pace(int port, const struct service *service, bool visits,
-                                SOCKET reference, double most_ms)
+static struct promptness measure_promptness(int port, const struct service *service, bool visits,
+                                            double most_ms)
 {
+    enum { TRIES = 200, TRIES_MS = 6000 };
     const size_t length = service_units(service, FIRST_LENGTH);
+    const double end = now_ms() + TRIES_MS;
     SOCKET peer = visits ? INVALID_SOCKET : service_connect(port, service);
-    const double end = now_ms() + SOON_TRIES_MS;
-    struct pace pace = {0, 0, 0};
+    struct promptness found = {0, 0};
 
-    while (pace.tries < SOON_TRIES && now_ms() < end && pace.soon < SOON_LEAST && !in_trouble()) {
+    while (found.tries < TRIES && now_ms() < end && found.prompt < PROMPT_LEAST && !in_trouble()) {
         double begun = now_ms();
-        pace.tries++;
+        found.tries++;
         if (visits)
             service_visit(port, service, length, length);
         else
             exchange(peer, service_bytes(service), length, length);
-        pace.soon += now_ms() - begun < most_ms;
-        begun = now_ms();
-        for (int turn = 0; turn < 3 && !in_trouble(); turn++)
-            exchange(reference, pattern, length, length);
-        pace.reference += now_ms() - begun < REFERENCE_MS;
+        found.prompt += now_ms() - begun < most_ms;
     }
     close_peer(peer);
-    return pace;
+    return found;
 }
 
-/* A busy machine delays most, but hardly all, and our own echo as well: if that is quick less often
- * than each fourth time, nothing is known of the server. */
-static bool is_slow(struct pace pace)
+/* A busy machine delays most, but hardly all; if it is slow, nothing is known of the server. */
+static bool is_late(struct promptness found)
 {
-    return !in_trouble() && pace.soon < SOON_LEAST && pace.reference * 4 >= pace.tries;
+    return found.prompt < PROMPT_LEAST && slowness() <= 1 && !in_trouble();
 }
 
 void service_answers_soon(struct server *server, const struct service *service)
@@ -227,54 +222,52 @@ void service_answers_soon(struct server *server, const struct service *service)
     enum { MOST_MS = 5, MOST_VISIT_MS = 10 };
     static const char hint[] =
         "what waits until a time has passed, and not until something happens?";
-    struct script_server script;
 
     if (verified) /* it delays all */
         return;
-    start_script(&script, ECHO_MANY);
-    SOCKET reference = connect_peer(script.port);
-    struct pace answers = measure_pace(server->port, service, false, reference, MOST_MS);
-    struct pace visits = measure_pace(server->port, service, true, reference, MOST_VISIT_MS);
-    close_peer(reference);
-    stop_script(&script);
-    if (is_slow(answers))
+    struct promptness found = measure_promptness(server->port, service, false, MOST_MS);
+    if (is_late(found))
         trouble(FAILED, hint, "expected an answer within %d ms at least %d times in %d, found %d",
-                MOST_MS, SOON_LEAST, answers.tries, answers.soon);
-    else if (is_slow(visits))
+                MOST_MS, PROMPT_LEAST, found.tries, found.prompt);
+    found = measure_promptness(server->port, service, true, MOST_VISIT_MS);
+    if (is_late(found))
         trouble(FAILED, hint,
                 "expected a client to connect, be answered and get the end within %d ms at least "
                 "%d times in %d, found %d",
-                MOST_VISIT_MS, SOON_LEAST, visits.tries, visits.soon);
+                MOST_VISIT_MS, PROMPT_LEAST, found.tries, found.prompt);
 }
 
 /* On a busy machine a fair server may be late as well, but not each time. */
-static void expect_soon_beside_floods(struct server *server, const struct service *service)
+static void expect_soon_beside_floods(struct server *server, const struct service *service,
+                                      double pace)
 {
-    enum { COUNT = 12, BUSY_MS = 1900, TRIES = 3, MOST_MS = 1000 };
-    double shortest = BUSY_MS;
+    enum { COUNT = 12, TRIES = 3 };
+    const double busy_ms = 1900 * pace, most_ms = 1000 * pace;
+    double shortest = busy_ms;
 
-    for (int i = 0; i < TRIES && shortest > MOST_MS && !in_trouble(); i++) {
-        struct quiet seen = watch_quiet(server->port, service, send_flood, COUNT, BUSY_MS);
+    for (int i = 0; i < TRIES && shortest > most_ms && !in_trouble(); i++) {
+        struct quiet seen = watch_quiet(server->port, service, send_flood, COUNT, busy_ms);
         shortest = seen.longest < shortest ? seen.longest : shortest;
     }
-    if (shortest > MOST_MS)
+    if (shortest > most_ms)
         trouble(FAILED, "which of several signalled events is served first, again and again?",
                 "expected a quiet client to be answered within %.1f s while %d others are busy, "
                 "found %.1f s, the best of %d times",
-                MOST_MS / 1000.0, COUNT, shortest / 1000, TRIES);
+                most_ms / 1000, COUNT, shortest / 1000, TRIES);
 }
 
 /* More of them than a server can answer before the first of them sends again. On a busy machine
  * all of them wait long, but about as long as the quiet one; and few answers tell nothing. */
-static void expect_its_share(struct server *server, const struct service *service)
+static void expect_its_share(struct server *server, const struct service *service, double pace)
 {
-    enum { COUNT = 40, PLAY_MS = 1400, TRIES = 3, MUCH_LESS = 20, FEW = 10 };
+    enum { COUNT = 40, TRIES = 3, MUCH_LESS = 20, FEW = 20 };
+    const double play_ms = 1400 * pace;
     const long long all = COUNT * (long long)service_units(service, FIRST_LENGTH);
     struct quiet seen = {0, 0, 0};
     bool has_share = false;
 
     for (int i = 0; i < TRIES && !has_share && !in_trouble(); i++) {
-        seen = watch_quiet(server->port, service, play_ping_pong, COUNT, PLAY_MS);
+        seen = watch_quiet(server->port, service, play_ping_pong, COUNT, play_ms);
         has_share = seen.answers * MUCH_LESS * all >= seen.others || seen.others < FEW * all;
     }
     if (!has_share)
@@ -286,32 +279,33 @@ static void expect_its_share(struct server *server, const struct service *servic
 
 void service_is_fair(struct server *server, const struct service *service)
 {
-    service_bytes(service); /* made once, before there are threads */
+    service_bytes(service);         /* made once, before there are threads */
+    const double pace = slowness(); /* before we slow the machine ourselves */
     service_answers_soon(server, service);
-    expect_soon_beside_floods(server, service);
-    expect_its_share(server, service);
+    expect_soon_beside_floods(server, service, pace);
+    expect_its_share(server, service, pace);
     if (!verified) /* there some connections are slow */
-        few_are_fair(server, service);
+        few_are_fair(server, service, pace);
 }
 
 /* ---- places -------------------------------------------------------------------------------- */
 
-enum { LATE_ONES = 30, LEAVERS = 140 };
+enum { LATE = 30, LEAVERS = 140 };
 
 void service_places(struct server *server, const struct service *service)
 {
-    static SOCKET peers[PLACES + LATE_ONES];
+    static SOCKET peers[PLACES + LATE];
     const unsigned char *bytes = service_bytes(service);
     const size_t whole = service_units(service, FIRST_LENGTH);
 
     for (int i = 0; i < LEAVERS && !in_trouble(); i++)
         service_leave(server->port, service, i);
-    Sleep(200);
-    for (int i = 0; i < PLACES + LATE_ONES; i++)
+    give_time(200);
+    for (int i = 0; i < PLACES + LATE; i++)
         peers[i] = in_trouble() ? INVALID_SOCKET : connect_peer(server->port);
-    for (int i = 0; i < PLACES + LATE_ONES && !in_trouble(); i++)
+    for (int i = 0; i < PLACES + LATE && !in_trouble(); i++)
         send_all(peers[i], bytes, whole);
-    for (int i = 0; i < PLACES + LATE_ONES && !in_trouble(); i++) {
+    for (int i = 0; i < PLACES + LATE && !in_trouble(); i++) {
         /* From the 61st on each may have to wait until one that was served has left. */
         if (i >= PLACES) {
             closesocket(peers[i - PLACES]);
@@ -331,7 +325,7 @@ void service_places(struct server *server, const struct service *service)
             service_receive_end(peers[i], service, whole);
         }
     }
-    end_peers(peers, PLACES + LATE_ONES);
+    end_peers(peers, PLACES + LATE);
 }
 
 static void close_and_forget(SOCKET *peer)
@@ -427,7 +421,7 @@ static void fill_places(struct server *server, struct crowd *crowd, const struct
         send_all(crowd->peers[i], service_bytes(service), service_units(service, FIRST_LENGTH));
     double last = now_ms();
     while (crowd->served_count < crowd->count && !in_trouble() &&
-           now_ms() - last < (crowd->served_count < least ? patience_ms : QUIET_MS)) {
+           now_ms() - last < (crowd->served_count < least ? patience_ms : at_this_pace(QUIET_MS))) {
         if (receive_answers(crowd, service) > 0)
             last = now_ms();
         Sleep(10);
@@ -453,7 +447,7 @@ static void empty_places(struct server *server, struct crowd *crowd, const struc
         else
             close_and_forget(&crowd->peers[i]);
     }
-    Sleep(100); /* when the last one has left, none waits */
+    give_time(100); /* when the last one has left, none waits */
     if (!in_trouble() && service_visit(server->port, service, FIRST_LENGTH, FIRST_LENGTH) == 0)
         trouble(TIMED_OUT, "what makes a full server accept again when no client waits?",
                 "as many clients came as there are places, %d, and left: expected the next one to "
@@ -525,7 +519,7 @@ void service_no_socket_left(const struct service *service)
         peers[count++] = peer;
         if (peer == INVALID_SOCKET || !send_all(peer, service_bytes(service), length))
             break;
-        waits = wait_for_socket(peer, READABLE, ANSWER_MS) == 0;
+        waits = wait_for_socket(peer, READABLE, (DWORD)at_this_pace(ANSWER_MS)) == 0;
         if (!waits && (service->opens == NULL || service->opens(peer)))
             receive_exactly(peer, service_bytes(service), length);
     }
@@ -640,7 +634,7 @@ static void stop_with_each_kind(const struct service *service)
             floods[i] =
                 (struct flood){service, peers[FLOOD + i], now_ms() + 2.0 * patience_ms, 0, 0};
         begin_threads(send_flood, floods, threads, FLOODS);
-        Sleep(200);
+        give_time(200);
         bool stopped = stop_soon_and_keep(&server); /* the floods go on until it has ended */
         long long came_back =
             (long long)service_units(service, 1000) + wait_for_floods(floods, threads, FLOODS);

@@ -3,7 +3,7 @@
 
 char program_path[300];
 const char *server_options = "";
-int patience_ms = 10000, most_check_ms = 90000;
+int most_check_ms = 90000;
 bool kill_servers;
 bool verified;
 
@@ -189,8 +189,9 @@ static void check_end(struct process *process, DWORD status, double took, double
                 "expected 0 operations pending in the summary, found %d", summary.pending);
 }
 
-static void press_and_check(struct process *process, double most)
+static void press_and_check(struct process *process, double quiet_most)
 {
+    const double most = at_this_pace(quiet_most);
     double begun = now_ms();
     DWORD status;
 

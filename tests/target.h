@@ -6,7 +6,7 @@
 #ifndef TARGET_H
 #define TARGET_H
 
-#include "report.h"
+#include "pace.h"
 
 /* The program under test, for example build\ch21_event_select\server.exe. */
 extern char program_path[300];
@@ -14,12 +14,8 @@ extern char program_path[300];
 /* More arguments with which each server is started, for example "--threads 1". */
 extern const char *server_options;
 
-/* How long a check waits for any one thing, in milliseconds: 10,000; with kill_servers 4,000; for
- * an exercise 3,000, and 6,000 if verified. */
-extern int patience_ms;
-
-/* A check takes at most this long: a server that always does a little, but too little, is not
- * waited for. 90 s, under the verifier 120 s; a longer storm makes it longer. */
+/* A check takes at most this long on a quiet machine: a server that always does a little, but too
+ * little, is not waited for. 90 s, under the verifier 120 s; a longer storm makes it longer. */
 extern int most_check_ms;
 
 /* Servers are not stopped with Ctrl+C, but killed: for a step of a server that cannot stop yet. */

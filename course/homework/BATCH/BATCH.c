@@ -102,7 +102,7 @@ static void expect_packets(struct server *server, const char *of_what, int least
     struct batches batches;
 
     wait_for_packets(server, least);
-    Sleep(100); /* there may be more than that */
+    give_time(100); /* there may be more than that */
     if (in_trouble() || !stop_and_keep(server) || !read_batches(server, &batches))
         return;
     if (batches.packets < least)

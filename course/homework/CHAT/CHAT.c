@@ -45,7 +45,7 @@ bool open_full_chat(struct server *server, SOCKET *peers, int count)
     if (!start_server(server, "--quiet"))
         return false;
     connect_peers(server->port, peers, count);
-    Sleep(200); /* so that they are accepted */
+    give_time(200); /* so that they are accepted */
     return true;
 }
 
@@ -281,18 +281,19 @@ static void chat_last_words(void)
 /* Many short lines in one go, as when a file is pasted, and many listeners. */
 static void chat_paste(void)
 {
-    enum { TALKER, FIRST, COUNT = 11, LENGTH = 61440, MOST_MS = 2000 };
+    enum { TALKER, FIRST, COUNT = 11, LENGTH = 61440 };
     static unsigned char lines[LENGTH];
     struct server server;
     SOCKET peers[COUNT];
     if (!open_chat(&server, peers, COUNT))
         return;
     memset(lines, '\n', sizeof lines);
+    const double most = at_this_pace(2000);
     double begun = now_ms();
     if (!in_trouble() && send_all(peers[TALKER], lines, LENGTH)) {
         for (int i = FIRST; i < COUNT && !in_trouble(); i++) {
             size_t received = 0;
-            while (received < LENGTH && now_ms() - begun < MOST_MS && !in_trouble()) {
+            while (received < LENGTH && now_ms() - begun < most && !in_trouble()) {
                 static char bytes[LENGTH];
                 if (wait_for_socket(peers[i], READABLE, 100) == 0)
                     continue;
@@ -308,7 +309,7 @@ static void chat_paste(void)
                         "is there one send for each line? Pass on all whole lines together",
                         "expected %d empty lines to reach %d listeners within %.0f s, found only "
                         "%lu at listener %d",
-                        LENGTH, COUNT - 1, MOST_MS / 1000.0, (unsigned long)received, i);
+                        LENGTH, COUNT - 1, most / 1000, (unsigned long)received, i);
         }
     }
     close_chat(&server, peers, COUNT);

@@ -203,7 +203,7 @@ void chat_slow(void)
         setsockopt(peers[SLOW], SOL_SOCKET, SO_RCVBUF, (const char *)&size, sizeof size);
         gather_chat((const SOCKET[]){peers[TALKER], peers[LISTENER], peers[SLOW]}, 3);
         talk_and_listen(peers, 0, sent);
-        Sleep(500); /* if its queue was full, it is disconnected now */
+        give_time(500); /* if its queue was full, it is disconnected now */
         if (!in_trouble() && is_still_connected(peers[SLOW])) {
             say_short_lines(peers);
             lost += !in_trouble() && !is_still_connected(peers[SLOW]);

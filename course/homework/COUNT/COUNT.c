@@ -131,7 +131,7 @@ static void count_nothing(struct server *server)
     converse(server->port, pattern, 0, 1);
     SOCKET peer = in_trouble() ? INVALID_SOCKET : connect_peer(server->port);
     if (peer != INVALID_SOCKET) {
-        Sleep(200); /* so that the server has accepted it before it leaves */
+        give_time(200); /* so that the server has accepted it before it leaves */
         reset_peer(peer);
     }
     expect_counts(server, (const long long[]){0, 0}, 2);
@@ -144,7 +144,7 @@ static void count_until_the_end(struct server *server)
     SOCKET peer = connect_peer(server->port);
     if (peer != INVALID_SOCKET && send_all(peer, pattern, LENGTH)) {
         shutdown(peer, SD_SEND);
-        Sleep(100);
+        give_time(100);
         if (receive_exactly(peer, pattern, LENGTH))
             receive_end(peer);
     }
@@ -296,7 +296,7 @@ static void count_quietly(struct server *server)
     size_t place = 0;
     converse(server->port, pattern, 100, 100);
     converse(server->port, pattern, 100, 100); /* the first one's line has been printed by now */
-    Sleep(100);
+    give_time(100);
     if (!in_trouble() && (count_text(server, "bytes echoed") > 0 ||
                           next_narrated(server, "closesocket", &place, &narrated)))
         trouble(FAILED, "narrate, in common/narration.c: what does it do with --quiet?",

@@ -105,7 +105,7 @@ static void change_crowd(struct server *server, const struct change *changes, in
         unsigned left = leave_crowd(changes[round]);
         measured = measured && wait_for_places(server, now.handles, left);
         come_and_reset(server->port);
-        Sleep(200); /* until the groups have ended */
+        give_time(200); /* until the groups have ended */
         measured = measured && measure_at_rest(server, round == 0 ? &before : &now);
     }
     expect_no_growth(server, measured ? &before : NULL, MOST_MEMORY,
@@ -145,7 +145,7 @@ static void crowd_summary(struct server *server)
             closesocket(crowd[i]);
             crowd[i] = INVALID_SOCKET;
         }
-        Sleep(200); /* until the groups have ended */
+        give_time(200); /* until the groups have ended */
     }
     stop_and_count(server, clients, 2LL * CROWD_SIZE * LENGTH);
     end_peers(crowd, CROWD_SIZE);

@@ -56,7 +56,7 @@ static void duplex_narrates(struct server *server)
     if (peer != INVALID_SOCKET && !in_trouble()) {
         shutdown(peer, SD_SEND);
         receive_end(peer);
-        Sleep(100); /* the last lines may still be on their way */
+        give_time(100); /* the last lines may still be on their way */
         struct narrated narrated = read_narration(server);
         if (narrated.received != MESSAGES * LENGTH || narrated.sent != MESSAGES * LENGTH)
             trouble(

@@ -55,7 +55,8 @@ static void farewell_own_count(struct server *server)
 /* 40 clients shut down at the same moment: none waits for the others. */
 static void farewell_to_all(struct server *server)
 {
-    enum { COUNT = 40, MOST_MS = 2000 };
+    enum { COUNT = 40 };
+    const double most = at_this_pace(2000);
     SOCKET peers[COUNT];
     talk_all(server->port, peers, COUNT);
     for (int i = 0; i < COUNT && !in_trouble(); i++)
@@ -63,11 +64,11 @@ static void farewell_to_all(struct server *server)
     double begun = now_ms();
     for (int i = 0; i < COUNT && !in_trouble(); i++)
         be_told_goodbye(peers[i], 200);
-    if (!in_trouble() && !verified && now_ms() - begun > MOST_MS)
+    if (!in_trouble() && !verified && now_ms() - begun > most)
         trouble(
             FAILED, "does the server wait anywhere except in its one wait?",
             "expected 40 clients to get their farewells within %.0f s, found that it took %.1f s",
-            MOST_MS / 1000.0, (now_ms() - begun) / 1000);
+            most / 1000, (now_ms() - begun) / 1000);
     end_peers(peers, COUNT);
 }
 
@@ -173,7 +174,7 @@ static void farewell_not_at_the_stop(void)
         return;
     connect_peers(server.port, peers, COUNT);
     if (!in_trouble() && exchange(peers[SILENT], pattern, 1000, 1000))
-        Sleep(200); /* so that the server has accepted both, and waits for more */
+        give_time(200); /* so that the server has accepted both, and waits for more */
     stop_server(&server);
     for (int i = 0; i < COUNT && !in_trouble(); i++) {
         char bytes[100], text[SHOWN_SIZE];

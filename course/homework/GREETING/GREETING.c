@@ -56,7 +56,7 @@ static void greeting_first(struct server *server)
     for (int i = 0; i < 12; i++)
         peers[i] = in_trouble() ? INVALID_SOCKET : connect_and_be_greeted(server->port, i + 1);
     if (!in_trouble())
-        Sleep(200);
+        give_time(200);
     for (int i = 0; i < 12 && !in_trouble(); i++)
         receive_nothing(peers[i], 0, "how often is the greeting sent?",
                         "each client is greeted once");

@@ -1,9 +1,14 @@
 /* IDLE.c - the checks of the exercise IDLE, and of TIMER. */
 #include "IDLE.h"
 
-enum { IDLE_LIMIT_MS = 2000, IDLE_EARLIEST_MS = 1700, IDLE_LATEST_MS = 3500 };
+enum { IDLE_LIMIT_MS = 2000, IDLE_EARLIEST_MS = 1700 };
 static const char idle_hint[] = "from when is a client's time counted, and where is it checked?";
 static const char idle_words[] = "idle for 2000 ms";
+
+static double idle_latest_ms(void)
+{
+    return IDLE_LIMIT_MS + 1000 + at_this_pace(500);
+}
 
 /* Whether the server has closed the connection, for a peer that nothing is sent to. */
 static bool has_ended(SOCKET peer)
@@ -19,7 +24,7 @@ static void judge_end(bool ended, double silent, const char *who)
                 "%s: expected the end of the connection after %.1f s without a byte, found it "
                 "after %.1f s",
                 who, IDLE_LIMIT_MS / 1000.0, silent / 1000);
-    else if (!ended && silent > IDLE_LATEST_MS)
+    else if (!ended && silent > idle_latest_ms())
         trouble(TIMED_OUT, idle_hint,
                 "%s: expected the end of the connection after %.1f s without a byte, found the "
                 "client still connected after %.1f s",
@@ -282,7 +287,7 @@ static void idle_does_not_read(struct server *server)
         sent[i] = fill(peers[i]);
     if (!in_trouble()) {
         shutdown(peers[1], SD_SEND);
-        Sleep(IDLE_LATEST_MS);
+        Sleep((DWORD)idle_latest_ms());
     }
     int said = count_text(server, idle_words); /* reading makes room, so they might still leave */
     for (int i = 0; i < COUNT && !in_trouble(); i++) {
@@ -299,7 +304,7 @@ static void idle_does_not_read(struct server *server)
                     "expected a client that %s to be disconnected after %.1f s, found it still "
                     "served after %.1f s",
                     i == 0 ? "does not read" : "has shut down and does not read",
-                    IDLE_LIMIT_MS / 1000.0, IDLE_LATEST_MS / 1000.0);
+                    IDLE_LIMIT_MS / 1000.0, idle_latest_ms() / 1000);
     }
     if (!in_trouble() && said != COUNT)
         trouble(FAILED, "what is narrated when a silent client is disconnected?",
@@ -314,10 +319,10 @@ static unsigned handles_of_a_client(const struct server *server, unsigned withou
 {
     struct measurement with = {0};
     SOCKET peer = connect_peer(server->port);
-    Sleep(100);
+    give_time(100);
     bool measured = measure_server(server, &with);
     close_peer(peer);
-    Sleep(100);
+    give_time(100);
     return measured && with.handles > without ? with.handles - without : 0;
 }
 
@@ -336,7 +341,7 @@ static void idle_stuck(void)
     if (in_trouble() || !start_server(&server, "--quiet"))
         return;
     converse(server.port, pattern, 1000, 1000); /* makes it open what it opens once */
-    Sleep(100);
+    give_time(100);
     bool measured = measure_server(&server, &before);
     const unsigned most = before.handles + handles_of_a_client(&server, before.handles) + 1;
     if (service_connect_stuck(server.port, &echo, echoed, peers)) {
@@ -345,7 +350,7 @@ static void idle_stuck(void)
         Sleep(SHUT_DOWN_MS - COME_MS);
         for (int i = 0; i < STUCK_PEERS; i++)
             shutdown(peers[i], SD_SEND);
-        Sleep(IDLE_LATEST_MS - SHUT_DOWN_MS);
+        Sleep((DWORD)(idle_latest_ms() - SHUT_DOWN_MS));
         if (!measured || !measure_server(&server, &after))
             cannot_measure(&server);
         else if (after.handles > most)
@@ -354,7 +359,7 @@ static void idle_stuck(void)
                     "came: expected the %d to be disconnected after %.1f s, and at most %u "
                     "handles, found %u after %.1f s",
                     STUCK_PEERS, SHUT_DOWN_MS / 1000.0, STUCK_PEERS, IDLE_LIMIT_MS / 1000.0, most,
-                    after.handles, IDLE_LATEST_MS / 1000.0);
+                    after.handles, idle_latest_ms() / 1000);
     }
     close_peer(other);
     end_peers(peers, STUCK_PEERS);
@@ -432,7 +437,7 @@ static void idle_leaves(struct server *server)
     }
     if (!in_trouble()) { /* when this one is served, the server has noticed that the others left */
         converse(server->port, pattern, 100, 100);
-        Sleep(300);
+        give_time(300);
         int said = count_text(server, idle_words);
         if (said != 0)
             trouble(FAILED,
@@ -649,7 +654,7 @@ static void idle_places(struct server *server)
     /* First as many as later, so that the server has what it keeps for that many. */
     talk_all(server->port, peers, SILENT - 2);
     connect_peers(server->port, peers + SILENT - 2, COUNT - SILENT + 2);
-    Sleep(200);
+    give_time(200);
     end_peers(peers, COUNT);
     bool measured = measure_at_rest(server, &before);
     double begun = now_ms();
@@ -657,7 +662,7 @@ static void idle_places(struct server *server)
     for (int i = SILENT; i < COUNT && !in_trouble(); i++)
         send_all(peers[i], pattern + i, 100);
     for (int i = SILENT; i < COUNT && !in_trouble(); i++) {
-        double left = begun + IDLE_LATEST_MS - now_ms();
+        double left = begun + idle_latest_ms() - now_ms();
         if (wait_for_socket(peers[i], READABLE, left > 1 ? (DWORD)left : 1) == 0)
             trouble(TIMED_OUT,
                     "is closesocket called for a silent client, and what makes the server accept "
@@ -669,7 +674,7 @@ static void idle_places(struct server *server)
             receive_exactly(peers[i], pattern + i, 100);
     }
     for (int i = 0; i < SILENT && !in_trouble(); i++) {
-        if (wait_for_end(peers[i], IDLE_LATEST_MS) < 0)
+        if (wait_for_end(peers[i], (int)idle_latest_ms()) < 0)
             trouble(TIMED_OUT, idle_hint,
                     "expected all %d silent clients to be disconnected, found client %d still "
                     "connected",
@@ -702,7 +707,7 @@ static void idle_full(struct server *server)
     for (int i = 0; i < places && !in_trouble(); i++)
         exchange(peers[i], pattern, LENGTH, LENGTH);
     for (int i = 0; i < places && !in_trouble(); i++) {
-        if (wait_for_end(peers[i], IDLE_LATEST_MS) < 0)
+        if (wait_for_end(peers[i], (int)idle_latest_ms()) < 0)
             trouble(TIMED_OUT, idle_hint,
                     "expected all %d silent clients to be disconnected, found client %d still "
                     "connected",
@@ -744,7 +749,7 @@ static void idle_client_sleeps(struct server *server)
             end_peers(&peer, 1);
             return;
         }
-        Sleep(300); /* the server may still be busy with the last bytes */
+        give_time(300); /* the server may still be busy with the last bytes */
         bool measured = measure_server(server, &before);
         Sleep(WATCHED_MS);
         measured = measured && measure_server(server, &after);

@@ -1,0 +1,29 @@
+/*
+ * pace.h - how long a check waits. Other programs may keep the machine busy, and a server is not to
+ * blame for that: limits are those of a quiet machine, and become longer with the time that an echo
+ * inside the checks takes meanwhile.
+ */
+#ifndef PACE_H
+#define PACE_H
+
+#include "report.h"
+
+/* How long a check waits for any one thing, in milliseconds: 10,000; with kill_servers 4,000. For an
+ * exercise, of which many wrong servers are expected, 3,000 on a quiet machine, 6,000 if verified:
+ * set_patience says that, and from then on the pace changes it. */
+extern volatile int patience_ms;
+void set_patience(int quiet_ms);
+
+/* Starts to watch the machine, until the program ends. Call it once, after start_winsock. */
+void start_pace(void);
+
+/* How many times slower than a quiet machine this one is now: 1 to 4. */
+double slowness(void);
+
+/* What a limit of that many milliseconds on a quiet machine is now. */
+double at_this_pace(double quiet_ms);
+
+/* Sleeps that long: the server does meanwhile what it can do. */
+void give_time(double quiet_ms);
+
+#endif
