@@ -540,7 +540,7 @@ static int usage(void)
 /* The last line of defence: whatever hangs, the run ends. */
 static DWORD WINAPI end_after_a_while(void *nothing)
 {
-    const int minutes = 15 + 3 * seeds; /* with each seed all checks run once more */
+    const int minutes = 30 + 3 * seeds; /* with each seed all checks run once more */
     (void)nothing;
     Sleep((DWORD)(minutes * 60 + storm_seconds) * 1000);
     printf("TIMEOUT  the checks did not end within %d minutes\n%d passed, %d failed, %d skipped\n",
@@ -604,8 +604,8 @@ int main(int argc, char **argv)
     if (kill_servers)
         patience_ms = 4000; /* an unfinished server often has to be waited for */
     start_winsock();
-    start_pace();
     CloseHandle(CreateThread(NULL, 0, end_after_a_while, NULL, 0, NULL));
+    start_pace();
     fill_pattern();
     verified = verified || seeds > 0;
     if (exercise != NULL)

@@ -118,11 +118,13 @@ static void load_interrupted(void)
     if (start_program(&client, arguments)) {
         for (int i = 0; server.bytes < 64 * 100 && i < patience_ms / 10; i++)
             Sleep(10);
+        const double most_ms = at_this_pace(2000);
         double begun = now_ms();
         if (!press_ctrl_c(&client))
             trouble(NO_CHANCE, "does this program have a console?", "Ctrl+C could not be sent");
-        else if (!wait_for_exit(&client, patience_ms, &status) || now_ms() - begun > 2000)
-            trouble(TIMED_OUT, "request_stop", "the load did not end within 2 s after Ctrl+C");
+        else if (!wait_for_exit(&client, patience_ms, &status) || now_ms() - begun > most_ms)
+            trouble(TIMED_OUT, "request_stop", "the load did not end within %.0f s after Ctrl+C",
+                    most_ms / 1000);
         else if (status != 0 || !has_printed(&client.output, "\nlatency: ") ||
                  !has_printed(&client.output, "; 0 lost"))
             trouble(FAILED, "interrupted", "expected status 0 and a result, found %s, \"%s\"",

@@ -2,22 +2,30 @@
 #include "pace.h"
 #include "scripted_server.h"
 
-static int quiet_patience_ms; /* 0: patience_ms is the same at each pace */
 volatile int patience_ms = 10000;
+static volatile int quiet_patience_ms; /* 0: patience_ms is the same at each pace */
 
 /* Of one exchange with the echo, in milliseconds; later ones count more. Any quiet machine is
  * quicker than QUIET_MS, also where each call is a request to another process. */
 static volatile double exchange_ms;
 static const double QUIET_MS = 3, MOST_SLOWNESS = 4;
 
+static volatile double quiet_time;
+
 double slowness(void)
 {
-    return min(max(exchange_ms / QUIET_MS, 1), MOST_SLOWNESS);
+    const double times = exchange_ms / QUIET_MS;
+    return min(max(times, 1), MOST_SLOWNESS);
 }
 
 double at_this_pace(double quiet_ms)
 {
     return quiet_ms * slowness();
+}
+
+double quiet_time_ms(void)
+{
+    return quiet_time;
 }
 
 void give_time(double quiet_ms)
@@ -31,15 +39,12 @@ void set_patience(int quiet_ms)
     patience_ms = (int)at_this_pace(quiet_ms);
 }
 
-static DWORD WINAPI watch_pace(void *parameter)
+static SOCKET connect_to_echo(void)
 {
-    enum { APART_MS = 100 };
     static struct script_server echo;
     struct sockaddr_in address;
-    char word[] = "word";
     SOCKET peer = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
 
-    (void)parameter;
     start_script(&echo, ECHO_MANY);
     memset(&address, 0, sizeof address);
     address.sin_family = AF_INET;
@@ -47,21 +52,50 @@ static DWORD WINAPI watch_pace(void *parameter)
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (peer == INVALID_SOCKET || connect(peer, (struct sockaddr *)&address, sizeof address) != 0)
         fail(WSAGetLastError(), "the echo inside the checks");
-    for (;;) {
-        double begun = now_ms();
-        if (send(peer, word, sizeof word, 0) != sizeof word ||
-            recv(peer, word, sizeof word, MSG_WAITALL) != sizeof word)
-            return 0; /* the program ends */
-        exchange_ms += (now_ms() - begun - exchange_ms) / 10;
+    return peer;
+}
+
+/* How long an exchange takes, in milliseconds; -1: the program ends. */
+static double time_exchange(SOCKET peer)
+{
+    char byte = 'x';
+    double begun = now_ms();
+
+    if (send(peer, &byte, 1, 0) != 1 || recv(peer, &byte, 1, 0) != 1)
+        return -1;
+    return now_ms() - begun;
+}
+
+static DWORD WINAPI watch_pace(void *parameter)
+{
+    enum { APART_MS = 100 };
+    const SOCKET peer = *(const SOCKET *)parameter;
+    double last = now_ms(), took;
+
+    while ((took = time_exchange(peer)) >= 0) {
+        double now = now_ms();
+        exchange_ms += (took - exchange_ms) / 10;
+        quiet_time += (now - last) / slowness();
+        last = now;
         if (quiet_patience_ms != 0)
             set_patience(quiet_patience_ms);
         Sleep(APART_MS);
     }
+    return 0;
 }
 
 void start_pace(void)
 {
-    HANDLE thread = CreateThread(NULL, 0, watch_pace, NULL, 0, NULL);
+    enum { FIRST = 10 };
+    static SOCKET peer;
+    HANDLE thread;
+
+    peer = connect_to_echo();
+    for (int i = 0; i <= FIRST; i++) {
+        double took = time_exchange(peer);
+        exchange_ms += i == 0 ? 0 : took / FIRST; /* the first one may wait for the accept */
+    }
+    thread = CreateThread(NULL, 0, watch_pace, &peer, 0, NULL);
     if (thread == NULL)
         fail((int)GetLastError(), "CreateThread");
     CloseHandle(thread);

@@ -8,9 +8,9 @@
 
 #include "report.h"
 
-/* How long a check waits for any one thing, in milliseconds: 10,000; with kill_servers 4,000. For an
- * exercise, of which many wrong servers are expected, 3,000 on a quiet machine, 6,000 if verified:
- * set_patience says that, and from then on the pace changes it. */
+/* How long a check waits for any one thing, in milliseconds. For a chapter 10,000, or 4,000 with
+ * kill_servers, at each pace. For an exercise, which has many wrong servers, 3,000 on a quiet
+ * machine, and 6,000 if verified: set_patience says that, and from then on the pace changes it. */
 extern volatile int patience_ms;
 void set_patience(int quiet_ms);
 
@@ -23,7 +23,10 @@ double slowness(void);
 /* What a limit of that many milliseconds on a quiet machine is now. */
 double at_this_pace(double quiet_ms);
 
-/* Sleeps that long: the server does meanwhile what it can do. */
+/* Sleeps that long, so that the server can do meanwhile what it has to do. */
 void give_time(double quiet_ms);
+
+/* Milliseconds since start_pace; on a busy machine fewer than have passed. */
+double quiet_time_ms(void);
 
 #endif

@@ -1,5 +1,6 @@
 /* report.c - what a check finds, and how it is reported. See report.h. */
 #include "report.h"
+#include "pace.h"
 #include "../tools/utf8.h"
 
 #include <stdarg.h>
@@ -47,12 +48,12 @@ void forget_trouble(void)
     AcquireSRWLockExclusive(&noting);
     memset(&noted, 0, sizeof noted);
     ReleaseSRWLockExclusive(&noting);
-    begun = now_ms();
+    begun = quiet_time_ms();
 }
 
 double check_age_ms(void)
 {
-    return now_ms() - begun;
+    return quiet_time_ms() - begun;
 }
 
 const struct noted *noted_trouble(void)

@@ -35,7 +35,7 @@ bool in_trouble(void);
 /* Begins a new check, in which nothing has been noted yet. */
 void forget_trouble(void);
 
-/* How long ago that was. */
+/* How long ago that was, in the time of a quiet machine; see pace.h. */
 double check_age_ms(void);
 
 struct noted {

@@ -189,9 +189,8 @@ static void check_end(struct process *process, DWORD status, double took, double
                 "expected 0 operations pending in the summary, found %d", summary.pending);
 }
 
-static void press_and_check(struct process *process, double quiet_most)
+static void press_and_check(struct process *process, double most)
 {
-    const double most = at_this_pace(quiet_most);
     double begun = now_ms();
     DWORD status;
 
@@ -228,7 +227,7 @@ bool stop_and_keep(struct server *server)
 
 bool stop_soon_and_keep(struct server *server)
 {
-    stop_within(server, verified ? VERIFIED_STOP_MS : STOP_MS);
+    stop_within(server, at_this_pace(verified ? VERIFIED_STOP_MS : STOP_MS));
     return !in_trouble();
 }
 

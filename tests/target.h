@@ -53,8 +53,8 @@ enum { STATUS_SIZE = 200 };
 const char *status_text(char *text, DWORD status);
 
 /* The server must still be running. Presses Ctrl+C: it must end with status 0 within 2 seconds (6
- * if verified), and print that 0 operations are pending; with kill_servers it is only killed. Does
- * nothing if it has already been stopped. */
+ * if verified; more on a busy machine), and print that 0 operations are pending; with kill_servers
+ * it is only killed. Does nothing if it has already been stopped. */
 void stop_server(struct server *server);
 
 /* The same, but it may take its time, within patience_ms, and what it has printed can be examined

@@ -39,23 +39,22 @@ static void print_lines(struct capture *capture)
     LeaveCriticalSection(&printing);
 }
 
+/* After that many bytes the output is still read, so that the program goes on, but not kept. */
+static const size_t most_collected = 256 * 1024 * 1024;
+
 /* Doubled each time: a program may print many megabytes in small pieces. */
 static void make_room(struct capture *capture, size_t size)
 {
     if (size <= capture->size)
         return;
-    capture->size = max(size, 2 * capture->size);
+    capture->size = min(max(size, 2 * capture->size), most_collected + 1);
     capture->bytes = realloc(capture->bytes, capture->size);
     if (capture->bytes == NULL)
         fail(WSA_NOT_ENOUGH_MEMORY, "memory for a program's output");
 }
 
-/* After the first MOST_COLLECTED bytes the output is still read, so that the program goes on, but
- * not kept. */
 static void add_bytes(struct capture *capture, const char *bytes, size_t length)
 {
-    static const size_t most_collected = 256 * 1024 * 1024;
-
     EnterCriticalSection(&capture->lock);
     if (capture->length + length <= most_collected) {
         make_room(capture, capture->length + length + 1);

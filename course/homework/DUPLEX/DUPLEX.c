@@ -115,9 +115,9 @@ enum { SENT_TOGETHER = 65536 };
 /* Sends from here on until nothing is taken for a while. Returns how many bytes are sent then. */
 static size_t send_more(SOCKET peer, size_t sent)
 {
-    enum { QUIET_MS = 300 };
+    const DWORD quiet_ms = (DWORD)at_this_pace(300);
 
-    while (sent + SENT_TOGETHER <= PATTERN_SIZE && wait_for_socket(peer, WRITABLE, QUIET_MS) != 0) {
+    while (sent + SENT_TOGETHER <= PATTERN_SIZE && wait_for_socket(peer, WRITABLE, quiet_ms) != 0) {
         int n = send(peer, (const char *)pattern + sent, SENT_TOGETHER, 0);
         if (n == SOCKET_ERROR && WSAGetLastError() != WSAEWOULDBLOCK)
             break;

@@ -291,9 +291,10 @@ static void idle_does_not_read(struct server *server)
     connect_peers(server->port, peers, COUNT);
     for (int i = 0; i < COUNT && !in_trouble(); i++)
         sent[i] = fill(peers[i]);
+    const double latest_ms = idle_latest_ms();
     if (!in_trouble()) {
         shutdown(peers[1], SD_SEND);
-        Sleep((DWORD)idle_latest_ms());
+        Sleep((DWORD)latest_ms);
     }
     int said = count_text(server, idle_words); /* reading makes room, so they might still leave */
     for (int i = 0; i < COUNT && !in_trouble(); i++) {
@@ -310,7 +311,7 @@ static void idle_does_not_read(struct server *server)
                     "expected a client that %s to be disconnected after %.1f s, found it still "
                     "served after %.1f s: all %lu bytes came back",
                     i == 0 ? "does not read" : "has shut down and does not read",
-                    IDLE_LIMIT_MS / 1000.0, idle_latest_ms() / 1000, (unsigned long)received);
+                    IDLE_LIMIT_MS / 1000.0, latest_ms / 1000, (unsigned long)received);
     }
     if (!in_trouble() && said != COUNT)
         trouble(FAILED, "what is narrated when a silent client is disconnected?",
@@ -338,7 +339,7 @@ static unsigned handles_of_a_client(const struct server *server, unsigned withou
  * still connected. */
 static void idle_stuck(void)
 {
-    enum { COME_MS = 1700, SHUT_DOWN_MS = 1800 };
+    enum { COME_MS = 1700, SHUT_DOWN_MS = 1800, MEASURED_MS = 3500 };
     const struct service echo = {0};
     struct measurement before = {0}, after = {0};
     struct server server;
@@ -356,7 +357,7 @@ static void idle_stuck(void)
         Sleep(SHUT_DOWN_MS - COME_MS);
         for (int i = 0; i < STUCK_PEERS; i++)
             shutdown(peers[i], SD_SEND);
-        Sleep((DWORD)(idle_latest_ms() - SHUT_DOWN_MS));
+        Sleep(MEASURED_MS - SHUT_DOWN_MS);
         if (!measured || !measure_server(&server, &after))
             cannot_measure(&server);
         else if (after.handles > most)
@@ -365,7 +366,7 @@ static void idle_stuck(void)
                     "came: expected the %d to be disconnected after %.1f s, and at most %u "
                     "handles, found %u after %.1f s",
                     STUCK_PEERS, SHUT_DOWN_MS / 1000.0, STUCK_PEERS, IDLE_LIMIT_MS / 1000.0, most,
-                    after.handles, idle_latest_ms() / 1000);
+                    after.handles, MEASURED_MS / 1000.0);
     }
     close_peer(other);
     end_peers(peers, STUCK_PEERS);
@@ -435,7 +436,7 @@ static void idle_leaves(struct server *server)
         if (i % 4 == 2)
             send(peer, (const char *)pattern, 10, 0); /* the echo is not read */
         if (i % 4 == 3)
-            fill(peer);
+            send_until_refused(peer);
         if (i < WAYS / 2)
             reset_peer(peer);
         else
@@ -755,7 +756,7 @@ static void idle_client_sleeps(struct server *server)
             end_peers(&peer, 1);
             return;
         }
-        give_time(300); /* the server may still be busy with the last bytes */
+        Sleep(300); /* the server may still be busy with the last bytes */
         bool measured = measure_server(server, &before);
         Sleep(WATCHED_MS);
         measured = measured && measure_server(server, &after);
