@@ -38,7 +38,7 @@ size_t service_visit(int port, const struct service *service, size_t length, siz
 
 size_t service_long_visit(int port, const struct service *service)
 {
-    enum { PIECE = 1024 * 1024, MOST_MS = 30000 };
+    enum { PIECE = 1024 * 1024, MOST_MS = 75000 };
     static char found[PIECE];
     const unsigned char *bytes = service_bytes(service);
     const size_t cycle = SERVICE_SIZE - SERVICE_SIZE % service_units(service, 1);
