@@ -7,7 +7,6 @@
  * belongs to the system and what the program may touch, and it decides when an operation
  * completes.
  */
-enum { MOST_BUFFERS = 16 };
 
 enum operation_kind { RECEIVE, SEND, ACCEPT, CONNECT };
 
@@ -40,8 +39,8 @@ struct operation {
     HANDLE port;
     ULONG_PTR key;
 
-    WSABUF buffers[MOST_BUFFERS]; /* the program's */
-    DWORD buffer_count;
+    WSABUF *buffers; /* the program's */
+    DWORD buffer_count, most_buffers;
     char *bytes; /* the verifier's copy; RECEIVE: behind it, what the buffers had before */
     size_t size, capacity;
     bool buffer_gone;
@@ -565,6 +564,12 @@ static struct operation *begin(const struct place *place, enum operation_kind ki
     operation->buffer_gone = false;
     operation->caller_is_inside = true;
     operation->buffer_count = count;
+    if (operation->most_buffers < count) {
+        if (operation->buffers != NULL)
+            HeapFree(GetProcessHeap(), 0, operation->buffers);
+        operation->buffers = own_memory(count * sizeof *buffers);
+        operation->most_buffers = count;
+    }
     for (DWORD i = 0; i < count; i++)
         operation->buffers[i] = buffers[i];
     operation->size = size;
@@ -783,7 +788,7 @@ static int receive_overlapped(const struct place *place, SOCKET socket, WSABUF *
     interrupt_first_receive(socket);
     take_lock();
     struct socket_record *record = use_socket(place, socket);
-    bool ours = take_over_call(place, record) && count > 0 && count <= MOST_BUFFERS;
+    bool ours = take_over_call(place, record) && count > 0;
     if (ours) {
         check_byte_count(place, bytes);
         operation = begin(place, RECEIVE, record, overlapped, routine, buffers, count);
@@ -859,7 +864,7 @@ static int send_overlapped(const struct place *place, SOCKET socket, WSABUF *buf
 
     take_lock();
     struct socket_record *record = use_socket(place, socket);
-    bool ours = take_over_call(place, record) && count > 0 && count <= MOST_BUFFERS;
+    bool ours = take_over_call(place, record) && count > 0;
     if (ours) {
         check_byte_count(place, bytes);
         operation = begin(place, SEND, record, overlapped, routine, buffers, count);

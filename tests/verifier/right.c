@@ -180,22 +180,72 @@ static void two_threads_receive_datagrams(void)
 
 /* ---- buffers ------------------------------------------------------------------------------- */
 
+/* These bytes come, in their order, and perhaps in pieces. */
+static void must_come(SOCKET socket, const char *bytes, int length)
+{
+    for (int came = 0; came < length;) {
+        char found[LENGTH];
+        int n = recv(socket, found, min(LENGTH, length - came), 0);
+        must(n > 0, "what was sent comes");
+        must(memcmp(found, bytes + came, (size_t)n) == 0, "in its order");
+        came += n;
+    }
+}
+
 static void many_buffers(void)
 {
     enum { MANY = 40 };
     struct pair pair = connect_at_port();
     struct io *io = new_io(NULL);
     WSABUF buffers[MANY];
-    char bytes[MANY] = {0};
+    char bytes[MANY];
 
-    for (int i = 0; i < MANY; i++)
+    for (int i = 0; i < MANY; i++) {
+        bytes[i] = (char)i;
         buffers[i] = (WSABUF){1, bytes + i};
-    begun(WSASend(pair.here, buffers, MANY, NULL, 0, &io->overlapped, NULL));
-    must(packet_of(pair.port, io) == MANY, "the length that was sent");
+    }
+    for (DWORD sent = 0; sent < MANY;) { /* in part, as other sends */
+        begun(WSASend(pair.here, buffers + sent, MANY - sent, NULL, 0, &io->overlapped, NULL));
+        DWORD part = packet_of(pair.port, io);
+        must(part > 0 && part <= MANY - sent, "the length that was sent");
+        sent += part;
+    }
+    must_come(pair.there, bytes, MANY);
     give(pair.there, bytes, MANY);
     begun(WSARecv(pair.here, buffers, MANY, NULL, &io->flags, &io->overlapped, NULL));
     memset(buffers, 0, sizeof buffers); /* the call has copied them */
     must(packet_of(pair.port, io) > 0, "the length that was received");
+    hang_up(pair);
+    free(io);
+}
+
+/* Some sends have few buffers, and the next one has many; all have the same OVERLAPPED, and none that
+ * completes immediately has a packet. */
+static void few_buffers_then_many(void)
+{
+    enum { MANY = 40, ROUNDS = 40, ALL = MANY * ROUNDS };
+    struct pair pair = connect_at_port();
+    struct io *io = new_io(NULL);
+    WSABUF buffers[MANY];
+    char bytes[ALL];
+    DWORD sent = 0;
+
+    must(
+        SetFileCompletionNotificationModes((HANDLE)pair.here, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS),
+        "SetFileCompletionNotificationModes");
+    for (int i = 0; i < ALL; i++)
+        bytes[i] = (char)(i / 7);
+    for (int i = 0; i < ROUNDS; i++) {
+        DWORD count = i % 2 == 0 ? 1 : MANY, part = 0;
+        for (DWORD j = 0; j < count; j++)
+            buffers[j] = (WSABUF){1, bytes + sent + j};
+        int result = WSASend(pair.here, buffers, count, NULL, 0, &io->overlapped, NULL);
+        begun(result);
+        part = result == 0 ? result_of(pair.here, io) : packet_of(pair.port, io);
+        must(part > 0 && part <= count, "the length that was sent");
+        sent += part;
+    }
+    must_come(pair.there, bytes, (int)sent);
     hang_up(pair);
     free(io);
 }
@@ -776,6 +826,7 @@ static const struct {
     {CASE(routines_of_datagrams)},
     {CASE(two_threads_receive_datagrams)},
     {CASE(many_buffers)},
+    {CASE(few_buffers_then_many)},
     {CASE(wait_for_all_bytes)},
     {CASE(skip_exactly)},
     {CASE(empty_buffer_inside_another)},
