@@ -219,8 +219,8 @@ static void many_buffers(void)
     free(io);
 }
 
-/* Some sends have few buffers, and the next one has many; all have the same OVERLAPPED, and none that
- * completes immediately has a packet. */
+/* Some sends have few buffers, and the next one has many; all have the same OVERLAPPED, and none
+ * that completes immediately has a packet. */
 static void few_buffers_then_many(void)
 {
     enum { MANY = 40, ROUNDS = 40, ALL = MANY * ROUNDS };
