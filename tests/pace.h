@@ -9,8 +9,8 @@
 #include "report.h"
 
 /* How long a check waits for any one thing, in milliseconds. For a chapter 10,000, or 4,000 with
- * kill_servers, at each pace. For an exercise, which has many wrong servers, 3,000 on a quiet
- * machine, and 6,000 if verified: set_patience says that, and from then on the pace changes it. */
+ * kill_servers. For an exercise, which has many wrong servers, 3,000, and 6,000 if verified:
+ * set_patience says that, and from then on this and all limits are those of the pace. */
 extern volatile int patience_ms;
 void set_patience(int quiet_ms);
 

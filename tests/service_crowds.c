@@ -163,23 +163,29 @@ static double longest_pause(int port, const struct service *service, int count, 
     return longest;
 }
 
+/* The first try takes as long as on a quiet machine, the others as long as the pace says: mostly
+ * the first one is enough, also on a busy machine. */
+static double pace_of_try(int number, double pace)
+{
+    return number == 0 ? 1 : pace;
+}
+
 /* A few, so that each of them always has a place beside the same other ones. */
 static void few_are_fair(struct server *server, const struct service *service, double pace)
 {
     enum { LEAST = 3, MOST = 5, TRIES = 3 };
-    const double busy_ms = 600 * pace, most_ms = busy_ms / 2;
 
     for (int count = LEAST; count <= MOST && !in_trouble(); count++) {
-        double shortest = busy_ms;
-        for (int i = 0; i < TRIES && shortest > most_ms && !in_trouble(); i++) {
-            double longest = longest_pause(server->port, service, count, busy_ms);
-            shortest = longest < shortest ? longest : shortest;
+        double busy_ms = 0, longest = 1;
+        for (int i = 0; i < TRIES && longest > busy_ms / 2 && !in_trouble(); i++) {
+            busy_ms = 600 * pace_of_try(i, pace);
+            longest = longest_pause(server->port, service, count, busy_ms);
         }
-        if (shortest > most_ms)
+        if (longest > busy_ms / 2)
             trouble(FAILED, "in which order are those served that always have something to do?",
                     "%d clients sent without a pause for %.1f s: expected each one to get bytes "
-                    "within %.1f s, found that one waited for %.1f s, the best of %d times",
-                    count, busy_ms / 1000, most_ms / 1000, shortest / 1000, TRIES);
+                    "within %.1f s, found that one waited for %.1f s, %d times",
+                    count, busy_ms / 1000, busy_ms / 2000, longest / 1000, TRIES);
     }
 }
 
@@ -192,7 +198,7 @@ enum { PROMPT_LEAST = 3 };
 static struct promptness measure_promptness(int port, const struct service *service, bool visits,
                                             double most_ms)
 {
-    enum { TRIES = 200, TRIES_MS = 3000, TRIES_LEAST = 10 };
+    enum { TRIES = 200, TRIES_MS = 1500, TRIES_LEAST = 10 };
     const size_t length = service_units(service, FIRST_LENGTH);
     const double end = now_ms() + TRIES_MS;
     SOCKET peer = visits ? INVALID_SOCKET : service_connect(port, service);
@@ -217,7 +223,7 @@ static struct promptness measure_promptness(int port, const struct service *serv
 static bool is_late(int port, const struct service *service, bool visits, double most_ms,
                     struct promptness *found)
 {
-    enum { ATTEMPTS = 3 };
+    enum { ATTEMPTS = 2 };
 
     for (int i = 0; i < ATTEMPTS; i++) {
         *found = measure_promptness(port, service, visits, most_ms);
@@ -253,18 +259,18 @@ static void expect_soon_beside_floods(struct server *server, const struct servic
                                       double pace)
 {
     enum { COUNT = 12, TRIES = 3 };
-    const double busy_ms = 1900 * pace, most_ms = 1000 * pace;
-    double shortest = busy_ms;
+    double most_ms = 0, longest = 1;
 
-    for (int i = 0; i < TRIES && shortest > most_ms && !in_trouble(); i++) {
-        struct quiet seen = watch_quiet(server->port, service, send_flood, COUNT, busy_ms);
-        shortest = seen.longest < shortest ? seen.longest : shortest;
+    for (int i = 0; i < TRIES && longest > most_ms && !in_trouble(); i++) {
+        const double times = pace_of_try(i, pace);
+        most_ms = 1000 * times;
+        longest = watch_quiet(server->port, service, send_flood, COUNT, 1900 * times).longest;
     }
-    if (shortest > most_ms)
+    if (longest > most_ms)
         trouble(FAILED, "which of several signalled events is served first, again and again?",
                 "expected a quiet client to be answered within %.1f s while %d others are busy, "
-                "found %.1f s, the best of %d times",
-                most_ms / 1000, COUNT, shortest / 1000, TRIES);
+                "found %.1f s, the last of %d times",
+                most_ms / 1000, COUNT, longest / 1000, TRIES);
 }
 
 /* More of them than a server can answer before the first of them sends again. On a busy machine
@@ -272,13 +278,13 @@ static void expect_soon_beside_floods(struct server *server, const struct servic
 static void expect_its_share(struct server *server, const struct service *service, double pace)
 {
     enum { COUNT = 40, TRIES = 3, MUCH_LESS = 20, FEW = 20 };
-    const double play_ms = 1400 * pace;
     const long long all = COUNT * (long long)service_units(service, FIRST_LENGTH);
     struct quiet seen = {0, 0, 0};
     bool has_share = false;
 
     for (int i = 0; i < TRIES && !has_share && !in_trouble(); i++) {
-        seen = watch_quiet(server->port, service, play_ping_pong, COUNT, play_ms);
+        seen =
+            watch_quiet(server->port, service, play_ping_pong, COUNT, 1400 * pace_of_try(i, pace));
         has_share = seen.answers * MUCH_LESS * all >= seen.others || seen.others < FEW * all;
     }
     if (!has_share)
@@ -290,8 +296,8 @@ static void expect_its_share(struct server *server, const struct service *servic
 
 void service_is_fair(struct server *server, const struct service *service)
 {
-    service_bytes(service);         /* made once, before there are threads */
-    const double pace = slowness(); /* before we slow the machine ourselves */
+    service_bytes(service);              /* made once, before there are threads */
+    const double pace = at_this_pace(1); /* before we slow the machine ourselves */
     service_answers_soon(server, service);
     expect_soon_beside_floods(server, service, pace);
     expect_its_share(server, service, pace);
