@@ -68,13 +68,13 @@ static double time_exchange(SOCKET peer)
 
 static DWORD WINAPI watch_pace(void *parameter)
 {
-    enum { APART_MS = 100 };
+    enum { APART_MS = 250 };
     const SOCKET peer = *(const SOCKET *)parameter;
     double last = now_ms(), took;
 
     while ((took = time_exchange(peer)) >= 0) {
         double now = now_ms();
-        exchange_ms += (took - exchange_ms) / 10;
+        exchange_ms += (took - exchange_ms) / 5;
         quiet_time += (now - last) / slowness();
         last = now;
         if (quiet_patience_ms != 0)
