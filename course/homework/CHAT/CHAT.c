@@ -288,12 +288,12 @@ static void chat_paste(void)
     if (!open_chat(&server, peers, COUNT))
         return;
     memset(lines, '\n', sizeof lines);
-    const double most = at_this_pace(2000);
+    const double most_ms = at_this_pace(2000);
     double begun = now_ms();
     if (!in_trouble() && send_all(peers[TALKER], lines, LENGTH)) {
         for (int i = FIRST; i < COUNT && !in_trouble(); i++) {
             size_t received = 0;
-            while (received < LENGTH && now_ms() - begun < most && !in_trouble()) {
+            while (received < LENGTH && now_ms() - begun < most_ms && !in_trouble()) {
                 static char bytes[LENGTH];
                 if (wait_for_socket(peers[i], READABLE, 100) == 0)
                     continue;
@@ -309,7 +309,7 @@ static void chat_paste(void)
                         "is there one send for each line? Pass on all whole lines together",
                         "expected %d empty lines to reach %d listeners within %.0f s, found only "
                         "%lu at listener %d",
-                        LENGTH, COUNT - 1, most / 1000, (unsigned long)received, i);
+                        LENGTH, COUNT - 1, most_ms / 1000, (unsigned long)received, i);
         }
     }
     close_chat(&server, peers, COUNT);

@@ -56,7 +56,7 @@ static void farewell_own_count(struct server *server)
 static void farewell_to_all(struct server *server)
 {
     enum { COUNT = 40 };
-    const double most = at_this_pace(2000);
+    const double most_ms = at_this_pace(2000);
     SOCKET peers[COUNT];
     talk_all(server->port, peers, COUNT);
     for (int i = 0; i < COUNT && !in_trouble(); i++)
@@ -64,11 +64,11 @@ static void farewell_to_all(struct server *server)
     double begun = now_ms();
     for (int i = 0; i < COUNT && !in_trouble(); i++)
         be_told_goodbye(peers[i], 200);
-    if (!in_trouble() && !verified && now_ms() - begun > most)
+    if (!in_trouble() && !verified && now_ms() - begun > most_ms)
         trouble(
             FAILED, "does the server wait anywhere except in its one wait?",
             "expected 40 clients to get their farewells within %.0f s, found that it took %.1f s",
-            most / 1000, (now_ms() - begun) / 1000);
+            most_ms / 1000, (now_ms() - begun) / 1000);
     end_peers(peers, COUNT);
 }
 

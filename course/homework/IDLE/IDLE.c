@@ -436,7 +436,7 @@ static void idle_leaves(struct server *server)
         if (i % 4 == 2)
             send(peer, (const char *)pattern, 10, 0); /* the echo is not read */
         if (i % 4 == 3)
-            send_until_refused(peer);
+            service_fill(peer, pattern, PATTERN_SIZE);
         if (i < WAYS / 2)
             reset_peer(peer);
         else

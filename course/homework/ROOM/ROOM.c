@@ -218,8 +218,8 @@ static void room_guests(void)
 static void room_pastes(void)
 {
     enum { PASTERS = 4, LISTENERS = 10, COUNT = PASTERS + LISTENERS, LENGTH = 61440 };
-    const double most_ms =
-        at_this_pace(PASTERS * 2000.0); /* what the statement allows for each of them */
+    /* What the statement allows for each of them. */
+    const double most_ms = at_this_pace(PASTERS * 2000.0);
     static unsigned char lines[PASTERS * LENGTH];
     struct server server;
     SOCKET peers[COUNT];
