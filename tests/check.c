@@ -605,7 +605,6 @@ int main(int argc, char **argv)
         patience_ms = 4000; /* an unfinished server often has to be waited for */
     start_winsock();
     CloseHandle(CreateThread(NULL, 0, end_after_a_while, NULL, 0, NULL));
-    start_pace();
     fill_pattern();
     verified = verified || seeds > 0;
     if (exercise != NULL)

@@ -11,32 +11,12 @@ static volatile double exchange_ms;
 static const double QUIET_MS = 3, MOST_SLOWNESS = 4;
 
 static volatile double quiet_time;
+static bool is_watched;
 
-double slowness(void)
+static double times_slower(void)
 {
     const double times = exchange_ms / QUIET_MS;
     return min(max(times, 1), MOST_SLOWNESS);
-}
-
-double at_this_pace(double quiet_ms)
-{
-    return quiet_patience_ms != 0 ? quiet_ms * slowness() : quiet_ms;
-}
-
-double quiet_time_ms(void)
-{
-    return quiet_time;
-}
-
-void give_time(double quiet_ms)
-{
-    Sleep((DWORD)at_this_pace(quiet_ms));
-}
-
-void set_patience(int quiet_ms)
-{
-    quiet_patience_ms = quiet_ms;
-    patience_ms = (int)at_this_pace(quiet_ms);
 }
 
 static SOCKET connect_to_echo(void)
@@ -75,28 +55,60 @@ static DWORD WINAPI watch_pace(void *parameter)
     while ((took = time_exchange(peer)) >= 0) {
         double now = now_ms();
         exchange_ms += (took - exchange_ms) / 5;
-        quiet_time += (now - last) / slowness();
+        quiet_time += (now - last) / times_slower();
         last = now;
         if (quiet_patience_ms != 0)
-            set_patience(quiet_patience_ms);
+            patience_ms = (int)(quiet_patience_ms * times_slower());
         Sleep(APART_MS);
     }
     return 0;
 }
 
-void start_pace(void)
+/* Until the program ends. The first exchanges tell the pace already. */
+static void watch(void)
 {
     enum { FIRST = 10 };
     static SOCKET peer;
     HANDLE thread;
 
+    if (is_watched)
+        return;
     peer = connect_to_echo();
     for (int i = 0; i <= FIRST; i++) {
         double took = time_exchange(peer);
         exchange_ms += i == 0 ? 0 : took / FIRST; /* the first one may wait for the accept */
     }
+    quiet_time = now_ms();
+    is_watched = true;
     thread = CreateThread(NULL, 0, watch_pace, &peer, 0, NULL);
     if (thread == NULL)
         fail((int)GetLastError(), "CreateThread");
     CloseHandle(thread);
+}
+
+double slowness(void)
+{
+    watch();
+    return times_slower();
+}
+
+double at_this_pace(double quiet_ms)
+{
+    return quiet_patience_ms != 0 ? quiet_ms * slowness() : quiet_ms;
+}
+
+double quiet_time_ms(void)
+{
+    return is_watched ? quiet_time : now_ms();
+}
+
+void give_time(double quiet_ms)
+{
+    Sleep((DWORD)at_this_pace(quiet_ms));
+}
+
+void set_patience(int quiet_ms)
+{
+    quiet_patience_ms = quiet_ms;
+    patience_ms = (int)at_this_pace(quiet_ms);
 }

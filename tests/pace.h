@@ -14,10 +14,8 @@
 extern volatile int patience_ms;
 void set_patience(int quiet_ms);
 
-/* Starts to watch the machine, until the program ends. Call it once, after start_winsock. */
-void start_pace(void);
-
-/* How many times slower than a quiet machine this one is now: 1 to 4. */
+/* How many times slower than a quiet machine this one is now: 1 to 4. The first question, which may
+ * also be that of set_patience, begins to watch; Winsock must have been started. */
 double slowness(void);
 
 /* What a limit of that many milliseconds on a quiet machine is now. */
@@ -26,7 +24,7 @@ double at_this_pace(double quiet_ms);
 /* Sleeps that long, so that the server can do meanwhile what it has to do. */
 void give_time(double quiet_ms);
 
-/* Milliseconds since start_pace; on a busy machine fewer than have passed. */
+/* As now_ms, but on a busy machine fewer milliseconds pass, if it is watched. */
 double quiet_time_ms(void);
 
 #endif
