@@ -53,7 +53,8 @@ if not defined opt_word goto unknown
 shift
 if "%opt_verb%"=="run" if defined opt_chapters set "opt_program=%opt_word%"
 if defined opt_program goto next_word
-rem "call" reads on in this file until it finds the label, so what is done for every word does without it.
+rem "call" reads on in this file until it finds the label, and then from the beginning: so what is done for every
+rem word does without it, and what is shared stands below what calls it.
 rem In a "for", /? would be a pattern for names of files.
 set "opt_known="
 if "%opt_word%"=="/?" set "opt_word=help"
@@ -557,22 +558,6 @@ if /i "!opt_line!"=="!opt_self! " set "opt_answer=yes"
 endlocal & set "opt_double_clicked=%opt_answer%"
 exit /b 0
 
-:is_one_of
-rem WORD ...: sets opt_known to the word that equals opt_word, in small or capital letters; else to nothing.
-set "opt_known="
-for %%w in (%*) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
-exit /b 0
-
-:name_exercises
-rem Sets opt_exercises to the names of all of them.
-set "opt_exercises="
-for /d %%h in (course\homework\*) do if exist %%h\%%~nxh.c call :add_exercise %%~nxh
-exit /b 0
-
-:add_exercise
-set "opt_exercises=%opt_exercises% %1"
-exit /b 0
-
 :find_language
 rem Sets opt_known if opt_word is one. A folder of the same name, with a server.c, comes first.
 call :is_one_of ko en
@@ -656,6 +641,12 @@ echo build.bat: "%opt_typed%" could be any of these:
 for /d %%h in (%opt_word%*) do if exist "%%h\server.c" echo     %%h
 exit /b 2
 
+:build_chapters
+if not defined opt_chapters call :add_all_chapters
+call :for_each_chapter build_chapter
+if defined opt_failed exit /b 1
+exit /b 0
+
 :add_all_chapters
 for %%h in (%opt_lessons%) do if exist "%%h\server.c" call :add_chapter %%h
 for /d %%h in (ch*) do (
@@ -672,6 +663,12 @@ exit /b 0
 call :is_one_of %opt_lessons%
 if defined opt_known exit /b 0
 if exist "%opt_word%\server.c" set opt_chapters=%opt_chapters% "%opt_word%"
+exit /b 0
+
+:is_one_of
+rem WORD ...: sets opt_known to the word that equals opt_word, in small or capital letters; else to nothing.
+set "opt_known="
+for %%w in (%*) do if /i "%opt_word%"=="%%w" set "opt_known=%%w"
 exit /b 0
 
 :for_each_chapter
@@ -718,22 +715,6 @@ echo build.bat: there is no C compiler. Install one of these:
 echo   cl     Visual Studio 2019 16.8 or newer with "Desktop development with C++", or its Build Tools
 echo   gcc    MinGW-w64, for example from MSYS2 or w64devkit; its bin folder must be in PATH
 echo   clang  LLVM for Windows, in addition to the Build Tools
-exit /b 1
-
-:take_number
-rem NAME: makes the folder NAME_1, or the next one that no other run has made; sets opt_number.
-set "opt_number=0"
-:next_number
-set /a opt_number+=1
-if %opt_number% gtr 50 goto no_number
-rem In Wine's cmd a successful mkdir leaves errorlevel as it was.
-call :number_is_free
-mkdir %1_%opt_number% >nul 2>nul
-if errorlevel 1 goto next_number
-:number_is_free
-exit /b 0
-:no_number
-echo build.bat: there are 50 folders %1_1, %1_2, ... of other runs. If none of them is running: build.bat clean
 exit /b 1
 
 :compiler_is_named
@@ -838,52 +819,6 @@ mkdir %1
 >%1\version.txt echo %opt_made_by%
 exit /b 0
 
-:forget_all_changes
-if not defined opt_looked call :forget_changes tests tools course
-set "opt_looked=yes"
-exit /b 0
-
-:forget_changes
-rem FOLDER ...: what was made from the sources in them is made again if one has changed. xcopy /d copies those
-rem that are newer than their copies in build\kept; with /l it only prints which. The other way round it prints
-rem those that have been replaced by older ones, or removed: then everything is made again.
-if not exist build\ mkdir build
-call :take_number build\changes
-if errorlevel 1 exit /b 1
-set "opt_changes=build\changes_%opt_number%"
-if not defined opt_looked_back if exist build\kept\ call :look_back
-set "opt_looked_back=yes"
-for %%r in (%*) do call :forget_if_changed %%r
-rmdir /s /q %opt_changes%
-exit /b 0
-
-:look_back
-set "opt_older="
-xcopy /d /l /s /y /i build\kept\*.? .\ >%opt_changes%\list.txt
-for /f "usebackq delims=" %%f in ("%opt_changes%\list.txt") do if exist "%%f" set "opt_older=yes"
-if defined opt_older rmdir /s /q build\kept
-exit /b 0
-
-:forget_if_changed
-set "opt_changed="
-xcopy /d /l /s /y /i %1\*.? build\kept\%1\ >%opt_changes%\list.txt
-for /f "usebackq delims=" %%f in ("%opt_changes%\list.txt") do if exist "%%f" set "opt_changed=yes"
-if not defined opt_changed exit /b 0
-if "%1"=="common" for /d %%h in (build\*) do if exist %%h\version.txt rmdir /s /q %%h
-if "%1"=="tests" for /d %%h in (build\*_verify) do rmdir /s /q %%h
-if "%1"=="tools" for /d %%h in (build\*) do if exist %%h\version.txt if exist %%h\tools\ rmdir /s /q %%h\tools
-rem One that is running cannot be deleted; without its note in a .txt it is not taken for a new one.
-for %%f in (build\tests\* build\tools\* build\course\notes\*) do del "%%f" >nul 2>nul
-if exist build\kept\%1\ rmdir /s /q build\kept\%1
-xcopy /d /s /y /i %1\*.? build\kept\%1\ >nul
-exit /b 0
-
-:build_chapters
-if not defined opt_chapters call :add_all_chapters
-call :for_each_chapter build_chapter
-if defined opt_failed exit /b 1
-exit /b 0
-
 :build_chapter
 call :list_programs
 for %%p in (%opt_programs%) do if not defined opt_failed call :compile_one %%p
@@ -960,6 +895,16 @@ exit /b 0
 :add_checks
 rem EXERCISE: all sources of its folder.
 for %%f in (course\homework\%1\*.c) do call :add_other course\homework\%1\%%~nxf
+exit /b 0
+
+:name_exercises
+rem Sets opt_exercises to the names of all of them.
+set "opt_exercises="
+for /d %%h in (course\homework\*) do if exist %%h\%%~nxh.c call :add_exercise %%~nxh
+exit /b 0
+
+:add_exercise
+set "opt_exercises=%opt_exercises% %1"
 exit /b 0
 
 :add_other
@@ -1077,3 +1022,61 @@ set "opt_result=%errorlevel%"
 popd
 if not "%opt_result%"=="0" set "opt_failed=yes"
 exit /b 0
+
+rem ---- what changed, and folders of one run -------------------------------------------------------
+
+:forget_all_changes
+if not defined opt_looked call :forget_changes tests tools course
+set "opt_looked=yes"
+exit /b 0
+
+:forget_changes
+rem FOLDER ...: what was made from the sources in them is made again if one has changed. xcopy /d copies those
+rem that are newer than their copies in build\kept; with /l it only prints which. The other way round it prints
+rem those that have been replaced by older ones, or removed: then everything is made again.
+if not exist build\ mkdir build
+call :take_number build\changes
+if errorlevel 1 exit /b 1
+set "opt_changes=build\changes_%opt_number%"
+if not defined opt_looked_back if exist build\kept\ call :look_back
+set "opt_looked_back=yes"
+for %%r in (%*) do call :forget_if_changed %%r
+rmdir /s /q %opt_changes%
+exit /b 0
+
+:look_back
+set "opt_older="
+xcopy /d /l /s /y /i build\kept\*.? .\ >%opt_changes%\list.txt
+for /f "usebackq delims=" %%f in ("%opt_changes%\list.txt") do if exist "%%f" set "opt_older=yes"
+if defined opt_older rmdir /s /q build\kept
+exit /b 0
+
+:forget_if_changed
+set "opt_changed="
+xcopy /d /l /s /y /i %1\*.? build\kept\%1\ >%opt_changes%\list.txt
+for /f "usebackq delims=" %%f in ("%opt_changes%\list.txt") do if exist "%%f" set "opt_changed=yes"
+if not defined opt_changed exit /b 0
+if "%1"=="common" for /d %%h in (build\*) do if exist %%h\version.txt rmdir /s /q %%h
+if "%1"=="tests" for /d %%h in (build\*_verify) do rmdir /s /q %%h
+if "%1"=="tools" for /d %%h in (build\*) do if exist %%h\version.txt if exist %%h\tools\ rmdir /s /q %%h\tools
+rem One that is running cannot be deleted; without its note in a .txt it is not taken for a new one.
+for %%f in (build\tests\* build\tools\* build\course\notes\*) do del "%%f" >nul 2>nul
+if exist build\kept\%1\ rmdir /s /q build\kept\%1
+xcopy /d /s /y /i %1\*.? build\kept\%1\ >nul
+exit /b 0
+
+:take_number
+rem NAME: makes the folder NAME_1, or the next one that no other run has made; sets opt_number.
+set "opt_number=0"
+:next_number
+set /a opt_number+=1
+if %opt_number% gtr 50 goto no_number
+rem In Wine's cmd a successful mkdir leaves errorlevel as it was.
+call :number_is_free
+mkdir %1_%opt_number% >nul 2>nul
+if errorlevel 1 goto next_number
+:number_is_free
+exit /b 0
+:no_number
+echo build.bat: there are 50 folders %1_1, %1_2, ... of other runs. If none of them is running: build.bat clean
+exit /b 1
