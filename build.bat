@@ -24,8 +24,7 @@ set "opt_submissions="
 set "opt_status=0"
 set "opt_failed="
 set "opt_version="
-set "opt_looked="
-set "opt_looked_back="
+for %%r in (back common tests tools course) do set "opt_looked_%%r="
 set "opt_step="
 set "opt_step_folder="
 rem For programs with the verifier: makes check.exe check with each of this many seeds.
@@ -229,6 +228,7 @@ exit /b 0
 call :choose_compiler
 if errorlevel 1 exit /b 1
 set "opt_others=course\notes\notes_21.c course\notes\notes_22.c course\notes\notes_23.c "
+call :forget_changes course
 call :make_tool course\notes notes
 if errorlevel 1 exit /b 1
 build\course\notes\notes.exe %opt_rest%
@@ -330,7 +330,7 @@ build\tools\homework.exe hint %opt_chosen% %opt_rest% "%opt_chapter%"%opt_langua
 exit /b %errorlevel%
 
 :make_homework
-call :forget_all_changes
+call :forget_changes tools
 if exist build\tools\homework.exe exit /b 0
 call :choose_compiler
 if errorlevel 1 exit /b 1
@@ -806,7 +806,7 @@ set "opt_made_by=%opt_version% %opt_flags%"
 call :forget_changes common
 call :prepare_folder %opt_objects%
 if not defined opt_verify exit /b 0
-call :forget_all_changes
+call :forget_changes tests
 call :prepare_folder %opt_objects%_verify
 exit /b 0
 
@@ -873,7 +873,7 @@ exit /b 0
 
 :make_check
 rem check.exe has the checks of all exercises: their list is written first.
-call :forget_all_changes
+call :forget_changes tests tools course
 if not exist build\tests\ mkdir build\tests
 call :name_exercises
 set "opt_was="
@@ -914,7 +914,7 @@ exit /b 0
 :make_tool
 rem FOLDER PROGRAM [SHARED ...]: compiles one of our own programs from FOLDER\PROGRAM.c, opt_others and
 rem the shared sources of tools, unless it has already been made from these with this compiler.
-call :forget_all_changes
+if "%1"=="tools" call :forget_changes tools
 set "opt_folder=%1"
 set "opt_program=%2"
 set "opt_shared=%3 %4 %5"
@@ -1025,22 +1025,17 @@ exit /b 0
 
 rem ---- what changed, and folders of one run -------------------------------------------------------
 
-:forget_all_changes
-if not defined opt_looked call :forget_changes tests tools course
-set "opt_looked=yes"
-exit /b 0
-
 :forget_changes
-rem FOLDER ...: what was made from the sources in them is made again if one has changed. xcopy /d copies those
-rem that are newer than their copies in build\kept; with /l it only prints which. The other way round it prints
-rem those that have been replaced by older ones, or removed: then everything is made again.
+rem FOLDER ...: looks once at each of them. What was made from its sources is made again if one has changed.
+rem xcopy /d copies those that are newer than their copies in build\kept; with /l it only prints which. The other
+rem way round it prints those that have been replaced by older ones, or removed: then everything is made again.
 if not exist build\ mkdir build
 call :take_number build\changes
 if errorlevel 1 exit /b 1
 set "opt_changes=build\changes_%opt_number%"
 if not defined opt_looked_back if exist build\kept\ call :look_back
 set "opt_looked_back=yes"
-for %%r in (%*) do call :forget_if_changed %%r
+for %%r in (%*) do if not defined opt_looked_%%r call :forget_if_changed %%r
 rmdir /s /q %opt_changes%
 exit /b 0
 
@@ -1052,6 +1047,7 @@ if defined opt_older rmdir /s /q build\kept
 exit /b 0
 
 :forget_if_changed
+set "opt_looked_%1=yes"
 set "opt_changed="
 xcopy /d /l /s /y /i %1\*.? build\kept\%1\ >%opt_changes%\list.txt
 for /f "usebackq delims=" %%f in ("%opt_changes%\list.txt") do if exist "%%f" set "opt_changed=yes"
