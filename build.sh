@@ -85,7 +85,8 @@ build_bat() {
         { printf '@build.bat' && printf ' "%s"' "$@" && printf '\r\n'; } >"$words"
         start=("${words//\//\\}")
     fi
-    wine cmd /c "${start[@]}" 2>&1 </dev/null | sed -u 's/\r$//'
+    # By its path: otherwise Wine would start start.exe, which then finds it.
+    wine 'C:\windows\system32\cmd.exe' /c "${start[@]}" 2>&1 </dev/null | sed -u 's/\r$//'
     status=${PIPESTATUS[0]}
     rm -f "$words"
     return "$status"
@@ -174,7 +175,7 @@ test_scripts() {
     # A script may run when it has taken a letter out of the pipe.
     rm -f build/linux/slots && mkfifo build/linux/slots
     exec {slots}<>build/linux/slots
-    printf '%.0s.' $(seq $((3 * $(nproc)))) >&"$slots"
+    printf '%.0s.' $(seq $((2 * $(nproc)))) >&"$slots"
     for i in "${!scripts[@]}"; do
         logs[i]=build/linux/$(basename "${scripts[i]}" | tr ' ' _).log
         : >"${logs[i]}"
