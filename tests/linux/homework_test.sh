@@ -38,7 +38,7 @@ report "the list has every folder of course/homework" "$(
 
 # background COMMAND ...: runs it alongside others, but not too many.
 background() {
-    while [ "$(jobs -rp | wc -l)" -ge 8 ]; do
+    while [ "$(jobs -rp | wc -l)" -ge 4 ]; do
         wait -n
     done
     "$@" &
