@@ -10,9 +10,10 @@
  * Not every compiler accepts names in any letters. So the sources are copied to
  * build\grading\copy; build\grading\compile.bat, which build.bat writes, compiles them there; and
  * the program is copied to OUTPUT\NAME, where check.exe leaves its reports. Compilations run one
- * after the other, checks side by side. A submission that fails at most half of its checks is
- * checked once more at the end, alone, because a busy machine may be the reason. The processes that
- * a submission starts end with its check. The current folder must be the top of the repository.
+ * after the other, checks side by side. A submission that fails at most half of its checks, or none
+ * before its time is over, is checked once more at the end, alone, because a busy machine may be the
+ * reason. The processes that a submission starts end with its check. The current folder must be the
+ * top of the repository.
  *
  * OUTPUT\NAME\EXERCISE.grade records the result of a check and the sources that it was made of: a
  * check that would be the same is not repeated. The table is printed, and written to OUTPUT.csv.
@@ -874,12 +875,17 @@ static void write_report(struct result *result, const char *path)
     fclose(file);
 }
 
-/* Whether few checks have failed, and this was the first time. */
-static bool deserves_another(const struct result *result)
+/* Whether few checks have failed, or none before the time was over, and this was the first time. Time
+ * is short because of the others that are checked meanwhile. */
+static bool deserves_another(const struct result *result, bool has_failed)
 {
     int got, most;
-    return !result->again && sscanf(result->score, "%d/%d", &got, &most) == 2 && got < most &&
-           2 * got >= most;
+
+    if (result->again)
+        return false;
+    if (strcmp(result->score, "TIMEOUT") == 0)
+        return !has_failed && result_count > 1 && at_once > 1;
+    return sscanf(result->score, "%d/%d", &got, &most) == 2 && got < most && 2 * got >= most;
 }
 
 static void put_off(struct result *result)
@@ -921,7 +927,7 @@ static void finish(struct run *run, bool in_time)
     }
     remove_file(path);
     *run = running[--running_count];
-    if (in_time && scored && !machine_in_the_way && deserves_another(result)) {
+    if (!machine_in_the_way && deserves_another(result, first[0] != '\0')) {
         put_off(result);
         return;
     }

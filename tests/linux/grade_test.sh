@@ -67,7 +67,9 @@ report "the submissions are as they are meant" "$(
     submission "$class/child" 's/^    start_winsock();/    static char ping[] = "cmd \/c ping -n 300 127.0.0.1";\n    STARTUPINFOA info = {.cb = sizeof info};\n    PROCESS_INFORMATION begun;\n    CreateProcessA(NULL, ping, NULL, NULL, TRUE, 0, NULL, NULL, \&info, \&begun);\n&/'
     submission "$scratch/twice/near" "$receive s/i < bytes;/i < bytes \&\& i < 1000;/"
     submission "$scratch/twice/unlucky" 's/^    start_winsock();/    FILE *once = fopen("build\\\\once", "r");\n    if (once == NULL)\n        return fclose(fopen("build\\\\once", "w"));\n&/'
-    submission "$scratch/slow/kim" 's/^    start_winsock();/    Sleep(1000);\n&/'
+    for name in slow/kim both/kim both/lee; do
+        submission "$scratch/$name" 's/^    start_winsock();/    Sleep(1000);\n&/'
+    done
     mkdir "$class/greeting" && cp ch22_overlapped_event/server.c "$class/greeting/"
     patch -s --fuzz=0 "$class/greeting/server.c" course/homework/GREETING/GREETING.patch
     echo 'Exercise: greeting' >"$class/greeting/exercise.txt"
@@ -170,6 +172,12 @@ report "few checks failed: once more, alone; what passes then has passed" "$(
     row near UPPER '[0-9]+/[0-9]+ +FAIL: 4 MiB of any bytes: byte'
     row unlucky UPPER "$full"' +passed when it was checked alone; together with others: (TIMEOUT|FAIL|CRASH|ENDED):'
     [ "$(grep -c ': once more at the end$' <<<"$log")" = 2 ] || echo "$log"
+)"
+grade 0 2 "$scratch/both" UPPER
+report "none failed before the time was over: once more, alone" "$(
+    statuses
+    row kim UPPER 'TIMEOUT +the checks did not end within 2 s'
+    [ "$(grep -c 'TIMEOUT, the checks did not end within 2 s: once more at the end$' <<<"$log")" = 2 ] || echo "$log"
 )"
 mkdir -p "$scratch/class/lee" && cp "$scratch/UPPER.c" "$scratch/class/lee/server.c"
 grade 1 20 "$scratch/class"
