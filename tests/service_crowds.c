@@ -1,5 +1,6 @@
 /* service_crowds.c - promises to many clients at the same time. See service_checks.h. */
 #include "service_checks.h"
+#include "scripted_server.h"
 
 /* ---- fairness ------------------------------------------------------------------------------ */
 
@@ -189,37 +190,52 @@ static void few_are_fair(struct server *server, const struct service *service, d
     }
 }
 
-/* Of some answers, or of the visits of a new client each: how many come within the limit? */
+/* Of some answers, or of the visits of a new client each: how many come within the limit? An echo
+ * inside the checks is asked in turn with the server, and tells whether the machine is to blame. */
 struct promptness {
-    int tries, prompt;
+    int tries, prompt, of_echo;
 };
 enum { PROMPT_LEAST = 3 };
+
+/* How long an answer takes, in milliseconds; without a peer, the visit of a new client. */
+static double time_answer(SOCKET peer, int port, const struct service *service)
+{
+    const size_t length = service_units(service, FIRST_LENGTH);
+    const double begun = now_ms();
+
+    if (peer == INVALID_SOCKET)
+        service_visit(port, service, length, length);
+    else
+        exchange(peer, service_bytes(service), length, length);
+    return now_ms() - begun;
+}
 
 static struct promptness measure_promptness(int port, const struct service *service, bool visits,
                                             double most_ms)
 {
     enum { TRIES = 200, TRIES_MS = 1500, TRIES_LEAST = 10 };
-    const size_t length = service_units(service, FIRST_LENGTH);
+    static const struct service plain_echo = {0};
     const double end = now_ms() + TRIES_MS;
-    SOCKET peer = visits ? INVALID_SOCKET : service_connect(port, service);
-    struct promptness found = {0, 0};
+    SOCKET peer = visits ? INVALID_SOCKET : service_connect(port, service), other;
+    struct script_server echo;
+    struct promptness found = {0, 0, 0};
 
+    start_script(&echo, ECHO_MANY);
+    other = visits ? INVALID_SOCKET : connect_peer(echo.port);
     while (found.tries < TRIES && (found.tries < TRIES_LEAST || now_ms() < end) &&
            found.prompt < PROMPT_LEAST && !in_trouble()) {
-        double begun = now_ms();
         found.tries++;
-        if (visits)
-            service_visit(port, service, length, length);
-        else
-            exchange(peer, service_bytes(service), length, length);
-        found.prompt += now_ms() - begun < most_ms;
+        found.prompt += time_answer(peer, port, service) < most_ms;
+        found.of_echo += time_answer(other, echo.port, &plain_echo) < most_ms;
     }
     close_peer(peer);
+    close_peer(other);
+    stop_script(&echo);
     return found;
 }
 
-/* A busy machine delays most, but hardly all. If it is slow nothing is known of the server: then a
- * few times once more. */
+/* A busy machine delays most answers, and then those of the echo as well: nothing is known of the
+ * server. Then once more. */
 static bool is_late(int port, const struct service *service, bool visits, double most_ms,
                     struct promptness *found)
 {
@@ -229,7 +245,7 @@ static bool is_late(int port, const struct service *service, bool visits, double
         *found = measure_promptness(port, service, visits, most_ms);
         if (found->prompt >= PROMPT_LEAST || in_trouble())
             return false;
-        if (slowness() <= 1)
+        if (10 * found->of_echo >= 9 * found->tries)
             return true;
     }
     return false;
