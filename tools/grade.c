@@ -11,9 +11,9 @@
  * build\grading\copy; build\grading\compile.bat, which build.bat writes, compiles them there; and
  * the program is copied to OUTPUT\NAME, where check.exe leaves its reports. Compilations run one
  * after the other, checks side by side. A submission that fails at most half of its checks, or none
- * before its time is over, is checked once more at the end, alone, because a busy machine may be the
- * reason. The processes that a submission starts end with its check. The current folder must be the
- * top of the repository.
+ * before its time is over, is checked once more at the end, alone, because a busy machine may be
+ * the reason. The processes that a submission starts end with its check. The current folder must be
+ * the top of the repository.
  *
  * OUTPUT\NAME\EXERCISE.grade records the result of a check and the sources that it was made of: a
  * check that would be the same is not repeated. The table is printed, and written to OUTPUT.csv.
@@ -875,8 +875,8 @@ static void write_report(struct result *result, const char *path)
     fclose(file);
 }
 
-/* Whether few checks have failed, or none before the time was over, and this was the first time. Time
- * is short because of the others that are checked meanwhile. */
+/* Whether few checks have failed, or none before the time was over, and this was the first time.
+ * The time may be over because others are checked meanwhile. */
 static bool deserves_another(const struct result *result, bool has_failed)
 {
     int got, most;
