@@ -323,22 +323,22 @@ void service_is_fair(struct server *server, const struct service *service)
 
 /* ---- places -------------------------------------------------------------------------------- */
 
-enum { LATE = 30, LEAVERS = 140 };
+enum { LATECOMERS = 30, LEAVERS = 140 };
 
 void service_places(struct server *server, const struct service *service)
 {
-    static SOCKET peers[PLACES + LATE];
+    static SOCKET peers[PLACES + LATECOMERS];
     const unsigned char *bytes = service_bytes(service);
     const size_t whole = service_units(service, FIRST_LENGTH);
 
     for (int i = 0; i < LEAVERS && !in_trouble(); i++)
         service_leave(server->port, service, i);
     give_time(200);
-    for (int i = 0; i < PLACES + LATE; i++)
+    for (int i = 0; i < PLACES + LATECOMERS; i++)
         peers[i] = in_trouble() ? INVALID_SOCKET : connect_peer(server->port);
-    for (int i = 0; i < PLACES + LATE && !in_trouble(); i++)
+    for (int i = 0; i < PLACES + LATECOMERS && !in_trouble(); i++)
         send_all(peers[i], bytes, whole);
-    for (int i = 0; i < PLACES + LATE && !in_trouble(); i++) {
+    for (int i = 0; i < PLACES + LATECOMERS && !in_trouble(); i++) {
         /* From the 61st on each may have to wait until one that was served has left. */
         if (i >= PLACES) {
             closesocket(peers[i - PLACES]);
@@ -358,7 +358,7 @@ void service_places(struct server *server, const struct service *service)
             service_receive_end(peers[i], service, whole);
         }
     }
-    end_peers(peers, PLACES + LATE);
+    end_peers(peers, PLACES + LATECOMERS);
 }
 
 static void close_and_forget(SOCKET *peer)
