@@ -17,11 +17,11 @@
 
 enum {
     BUFFER_SIZE = 64 * 1024,
-    MAX_DEPTH = 64,        /* messages of one connection on their way at a time */
-    CONNECTS = 100,        /* in progress at a time: a listener's backlog is limited */
-    PACKETS = 64,          /* taken at a time */
-    CONNECTED_WITHIN = 30, /* seconds */
-    LAST_ECHOES_WITHIN = 5 /* seconds after the last message began */
+    MAX_DEPTH = 64,         /* messages of one connection on their way at a time */
+    CONNECTS = 100,         /* in progress at a time: a listener's backlog is limited */
+    PACKETS = 64,           /* taken at a time */
+    CONNECTED_WITHIN = 30,  /* seconds */
+    LAST_ECHOES_WITHIN = 10 /* seconds after the last message began */
 };
 
 /* The bytes of the messages repeat after PERIOD bytes, a prime number, so that neither two messages

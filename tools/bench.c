@@ -15,7 +15,7 @@
 
 #include <stdlib.h>
 
-enum { MAX_SERVERS = 32, MAX_ROUNDS = 9, PATIENCE_MS = 20000, BAR = 24 };
+enum { MAX_SERVERS = 32, MAX_ROUNDS = 9, PATIENCE_MS = 30000, BAR = 24 };
 
 static const struct scenario {
     int connections;
