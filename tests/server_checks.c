@@ -420,11 +420,13 @@ static int raise_storm(int port, int seconds)
     return connections;
 }
 
-/* After the first second the server has everything that it keeps for such a storm. */
+/* When all places have been taken once, and after a first second, the server has everything that it
+ * keeps for such a storm. */
 static void mixed_storm(struct server *server)
 {
     enum { MOST_MEMORY = 8 * 1024 * 1024 };
     struct measurement before = {0}, after = {0};
+    service_all_places(server->port, &(struct service){0});
     raise_storm(server->port, 1);
     bool measured = measure_server(server, &before);
     int connections = raise_storm(server->port, storm_seconds);
