@@ -53,7 +53,7 @@ shift
 if "%opt_verb%"=="run" if defined opt_chapters set "opt_program=%opt_word%"
 if defined opt_program goto next_word
 rem "call" reads on in this file until it finds the label, and then from the beginning: so what is done for every
-rem word does without it, and what is shared stands below what calls it.
+rem word does without it, and what is shared is below what calls it.
 rem In a "for", /? would be a pattern for names of files.
 set "opt_known="
 if "%opt_word%"=="/?" set "opt_word=help"
