@@ -425,8 +425,11 @@ static int raise_storm(int port, int seconds)
 static void mixed_storm(struct server *server)
 {
     enum { MOST_MEMORY = 8 * 1024 * 1024 };
+    SOCKET peers[PLACES];
     struct measurement before = {0}, after = {0};
-    service_all_places(server->port, &(struct service){0});
+
+    talk_all(server->port, peers, PLACES);
+    end_peers(peers, PLACES);
     raise_storm(server->port, 1);
     bool measured = measure_server(server, &before);
     int connections = raise_storm(server->port, storm_seconds);

@@ -95,18 +95,6 @@ double service_shortest_visit(int port, const struct service *service, double en
     return shortest;
 }
 
-void service_all_places(int port, const struct service *service)
-{
-    const size_t whole = service_units(service, FIRST_LENGTH);
-    SOCKET peers[PLACES];
-
-    for (int i = 0; i < PLACES; i++)
-        peers[i] = in_trouble() ? INVALID_SOCKET : service_connect(port, service);
-    for (int i = 0; i < PLACES && !in_trouble(); i++)
-        exchange(peers[i], service_bytes(service), whole, whole);
-    end_peers(peers, PLACES);
-}
-
 size_t service_fill(SOCKET peer, const unsigned char *bytes, size_t most)
 {
     size_t sent = 0;

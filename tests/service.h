@@ -49,11 +49,6 @@ size_t service_long_visit(int port, const struct service *service);
  * the shortest of at most three, and no other one when one has taken at most enough_ms. */
 double service_shortest_visit(int port, const struct service *service, double enough_ms);
 
-/* As many clients as every server has places for are there at the same time, and leave: a server
- * may keep what it needed for them. What it keeps from then on is a leak. */
-enum { PLACES = 60 };
-void service_all_places(int port, const struct service *service);
-
 /* Sends until nothing is taken for a while, at most this many bytes. Returns how many. */
 size_t service_fill(SOCKET peer, const unsigned char *bytes, size_t most);
 

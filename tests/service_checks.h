@@ -93,6 +93,9 @@ bool service_full(struct server *server, const struct service *service,
  * Only the verifier lets it fail. */
 void service_no_socket_left(const struct service *service);
 
+/* What every server has places for. */
+enum { PLACES = 60 };
+
 /* Ctrl+C with clients that are silent, do not read, have shut down, or send without a pause; and
  * while clients wait for each answer. What has come back must be in the summary. */
 void service_stops(const struct service *service);
