@@ -216,12 +216,12 @@ static struct promptness measure_promptness(int port, const struct service *serv
     enum { TRIES = 200, TRIES_MS = 1500, TRIES_LEAST = 10 };
     static const struct service plain_echo = {0};
     const double end = now_ms() + TRIES_MS;
-    SOCKET peer = visits ? INVALID_SOCKET : service_connect(port, service), other;
     struct script_server echo;
     struct promptness found = {0, 0, 0};
 
     start_script(&echo, ECHO_MANY);
-    other = visits ? INVALID_SOCKET : connect_peer(echo.port);
+    SOCKET peer = visits ? INVALID_SOCKET : service_connect(port, service);
+    SOCKET other = visits ? INVALID_SOCKET : connect_peer(echo.port);
     while (found.tries < TRIES && (found.tries < TRIES_LEAST || now_ms() < end) &&
            found.prompt < PROMPT_LEAST && !in_trouble()) {
         found.tries++;

@@ -129,7 +129,7 @@ static void frame_many(void)
         if (i < SHORT / 10)
             fewer = length;
     }
-    most_check_ms *= SLOWER; /* than usual, who receives each length and each message by itself */
+    most_check_ms *= SLOWER; /* a right server may call WSARecv for each length and each message */
     if (start_server(&server, "--quiet")) {
         converse(server.port, frames, fewer, 3333);
         converse(server.port, frames, length, 250000);
